@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# Names the few commands of the README; Meson does the work.
+B ?= build
+NINJA = ninja -C $(B) $(if $(V),-v) $(if $(JOBS),-j$(JOBS))
+MESONFLAGS ?=
+DESTDIR ?=
+prefix ?=
+
+all: configure
+	@$(NINJA) gnomon gnomon-engine
+
+# (Re)configures when there is no build folder yet, when a source file came or went, or the prefix changed.
+configure:
+	@tools/deps --quiet build
+	@if [ ! -f $(B)/build.ninja ]; then \
+		meson setup $(if $(prefix),--prefix=$(prefix)) $(MESONFLAGS) $(B) >$(B).log 2>&1 || \
+			{ cat $(B).log; rm -f $(B).log; exit 1; }; rm -f $(B).log; \
+	elif [ -n "$(prefix)" ]; then \
+		meson configure --prefix=$(prefix) $(B); \
+	fi
+	@{ tools/list_sources engine; tools/list_sources cli; tools/list_sources tests/unit; tools/list_sources man; \
+		ls engine/kern/syscalls.tbl 2>/dev/null || :; } >$(B)/sources.new
+	@if ! cmp -s $(B)/sources.new $(B)/sources.list; then \
+		if [ -f $(B)/sources.list ]; then meson setup --reconfigure $(B) >/dev/null; fi; \
+		mv $(B)/sources.new $(B)/sources.list; \
+	fi
+
+demo: all
+	@tools/demo $(B)
+
+check: all
+	@tools/deps --quiet check
+	@$(NINJA)
+	@tests/run-all --build $(B) $(CHECKFLAGS)
+
+check-apps: all
+	@tools/deps --quiet apps
+	@tests/run-all --build $(B) --only apps --large $(CHECKFLAGS)
+
+check-apps-long: all
+	@tools/deps --quiet apps
+	@tests/run-all --build $(B) --only apps --large --long $(CHECKFLAGS)
+
+fuzz: all
+	@tests/run-all --build $(B) --only fuzz $(CHECKFLAGS)
+
+bench: all
+	@tools/deps --quiet bench
+	@bench/run --build $(B) $(BENCHFLAGS)
+
+lint: all
+	@tools/lint --build $(B)
+
+install: all
+	@DESTDIR=$(DESTDIR) meson install --no-rebuild -C $(B)
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all configure demo check check-apps check-apps-long fuzz bench lint install clean

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the command share: messages, output, the board, the tools that start and watch a guest.
+ * An ordinary hosted program; nothing here ever runs inside the guest's process.
+ */
+#ifndef GNOMON_CLI_CLI_H
+#define GNOMON_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "gnomon/board.h"
+#include "gnomon/exit.h"
+#include "opts.h"
+
+/* message.c: what goes wrong, on descriptor 2 (or --log-fd once that is known) */
+extern int msg_fd;
+void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "gnomon: ...\n" */
+void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+/* two lines and status 125; cmd NULL: no command was recognised */
+void usage_error(const struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+/* flushes stdout; the status to exit with (125 and a message if the output could not be written) */
+int stdout_done(void);
+/* all of it, whatever the descriptor's mode; false if it cannot be written */
+bool write_all(int fd, const void *buf, size_t n);
+
+/* which.c */
+/* what execvp(3) would pass to execve(2) for `name`; 0 or -errno */
+int which(const char *name, char *path, size_t size);
+/* the engine's binary, opened close-on-exec above the standard descriptors; -1 if there is none */
+int engine_find(char *path, size_t size);
+int engine_open(char *path, size_t size); /* the same, or dies */
+
+/* launch.c */
+struct guest {
+	pid_t pid;
+	struct gn_board *board;
+	int board_fd;
+};
+/* Starts argv under the engine. Signals stay blocked until guest_wait(). Dies if it cannot start it. */
+void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, char **argv);
+int fd_above_stdio(int fd); /* moves a new descriptor above 2, close-on-exec; -1 with errno */
+
+int memfd_plain(const char *name);   /* -1 with errno */
+
+/* supervise.c */
+/* Forwards signals, follows stops, calls `poll` whenever the board changed and once at the end. Returns the
+ * wait status of the guest. */
+int guest_wait(struct guest *g, bool timer, void (*poll)(void *), void *arg);
+/* before guest_start(): block signals, remember what the guest must inherit */
+void signals_hold(void);
+/* in the child, before execve */
+void signals_restore(void);
+/* leave as the guest left */
+void exit_like(int wait_status) __attribute__((noreturn));
+
+/* commands */
+int cmd_run(const struct command *cmd, int argc, char **argv);
+int cmd_explain(const struct command *cmd, int argc, char **argv);
+int cmd_doctor(const struct command *cmd, int argc, char **argv);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gnomon doctor: what this machine offers, what gnomon does with it, what is missing and what that costs.
+ * Exit status 0 if programs can be checked here, 1 if not.
+ */
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gnu/libc-version.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "dwlib.h"
+#include "report.h"
+
+#define ROBUST_UNLOCK 512 /* FUTEX_ROBUST_UNLOCK, Linux 7.2 */
+
+static bool broken; /* something without which no program can be checked */
+
+enum state { OK, INFO, MISSING, BROKEN };
+
+static void line(enum state st, const char *what, const char *value, const char *means)
+{
+	static const char *const mark[] = { "ok", "-", "missing", "FAILS" };
+
+	printf("  %-8s%-26s%s%s%s\n", mark[st], what, value, *value && *means ? ": " : "", means);
+	if (st == BROKEN)
+		broken = true;
+}
+
+static const char *yes(bool b)
+{
+	return b ? "yes" : "no";
+}
+
+/* first line of `file` that starts with `key`, its value without blanks in front; "" if none */
+static const char *field(const char *file, const char *key, char *buf, size_t size)
+{
+	FILE *f = fopen(file, "re");
+	const char *found = "";
+
+	while (f && fgets(buf, (int)size, f)) {
+		char *v;
+
+		if (strncmp(buf, key, strlen(key)))
+			continue;
+		buf[strcspn(buf, "\n")] = 0;
+		v = strchr(buf, ':');
+		found = v ? v + 1 + strspn(v + 1, " \t") : buf;
+		break;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += n)
+		if ((p == list || p[-1] == ' ') && (p[n] == ' ' || !p[n]))
+			return true;
+	return false;
+}
+
+static void cpu(const char *flags)
+{
+	unsigned a, b = 0, c = 0, d = 0, ecx1 = 0, x = 0, xa, xc, xd;
+	char buf[4096], size[64];
+
+	__get_cpuid(1, &a, &x, &ecx1, &xd);
+	__get_cpuid_count(7, 0, &a, &b, &c, &d);
+	printf("CPU: %s\n", field("/proc/cpuinfo", "model name", buf, sizeof(buf)));
+	line(INFO, "shadow stacks (CET SHSTK)", yes(c & 1u << 7), "gnomon does not need them");
+	line(INFO, "branch tracking (CET IBT)", yes(d & 1u << 20), "not used");
+	if (getauxval(AT_HWCAP2) & 2)
+		line(OK, "FSGSBASE", "yes", "");
+	else
+		line(BROKEN, "FSGSBASE", b & 1 ? "off in this kernel" : "no",
+		     "check and run need it (a CPU of 2012 or later and Linux 5.9)");
+	line(c & 1u << 4 ? OK : INFO, "protection keys (PKU)", yes(c & 1u << 4),
+	     c & 1u << 4 ? "" : "the engine's data is guarded by its address only");
+	line(INFO, "AVX-512", has_word(flags, "avx512f") ? "yes" : "no", "");
+	if (ecx1 & 1u << 27) {
+		__cpuid_count(0xd, 0, xa, x, xc, xd);
+		snprintf(size, sizeof(size), "%u bytes of state enabled, %u possible", x, xc);
+		line(OK, "XSAVE", size, "");
+	} else {
+		line(MISSING, "XSAVE", "no", "signal frames carry no vector state above SSE");
+	}
+}
+
+static void kernel(const char *flags)
+{
+	uint32_t word = 0, *pop = &word;
+	struct utsname un;
+	long r;
+
+	uname(&un);
+	printf("Kernel: %s %s\n", un.sysname, un.release);
+	if (has_word(flags, "user_shstk"))
+		line(INFO, "user shadow stacks", "yes", "programs can have them without gnomon; it shows what they hit");
+	else
+		line(INFO, "user shadow stacks", "no", "gnomon gives programs theirs in software");
+	/* a kernel that does not know the flag answers ENOSYS and touches nothing */
+	r = syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG | ROBUST_UNLOCK, 0, NULL, &pop, 0);
+	line(INFO, "robust unlock", r < 0 && errno == ENOSYS ? "no" : "yes",
+	     r < 0 && errno == ENOSYS ? "Linux 7.2 has it" : "");
+	line(INFO, "page size", sysconf(_SC_PAGESIZE) == 4096 ? "4096" : "other", "");
+}
+
+/* everything the engine does to have executable memory, tried on one page */
+static void memory(void)
+{
+	int fd = memfd_plain("gnomon-doctor");
+	void *p;
+
+	if (fd < 0) {
+		line(BROKEN, "memfd_create", strerror(errno), "check and run need it for their report");
+	} else {
+		line(OK, "memfd_create", "yes", "");
+		close(fd);
+	}
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED || mprotect(p, 4096, PROT_READ | PROT_EXEC) < 0)
+		line(BROKEN, "executable memory", strerror(errno),
+		     "a security policy (SELinux execmem, MDWE) forbids code generation; every JIT fails here");
+	else
+		line(OK, "executable memory", "yes", "");
+}
+
+static void limit(enum state low, const char *name, int what, rlim_t least, const char *means)
+{
+	struct rlimit l;
+	char text[64];
+
+	getrlimit((__rlimit_resource_t)what, &l);
+	if (l.rlim_cur == RLIM_INFINITY)
+		snprintf(text, sizeof(text), "unlimited");
+	else
+		snprintf(text, sizeof(text), "%lu", (unsigned long)l.rlim_cur);
+	line(l.rlim_cur < least ? low : OK, name, text, l.rlim_cur < least ? means : "");
+}
+
+static void system_part(void)
+{
+	char buf[256];
+	const char *v;
+
+	puts("System:");
+	if (access("/proc/self/maps", R_OK) == 0)
+		line(OK, "/proc", "mounted", "");
+	else
+		line(BROKEN, "/proc", "not mounted", "check and run read their own map there; explain works without");
+	memory();
+	v = field("/proc/sys/vm/max_map_count", "", buf, sizeof(buf));
+	line(*v && atol(v) < 65530 ? MISSING : OK, "vm.max_map_count", v,
+	     *v && atol(v) < 65530 ? "large programs may run out of mappings" : "");
+	v = field("/proc/sys/kernel/yama/ptrace_scope", "", buf, sizeof(buf));
+	line(INFO, "ptrace", *v == '3' ? "forbidden" : *v == '2' ? "root only" : *v == '1' ? "own children" : "allowed",
+	     "gnomon does not use it; debuggers under gnomon do");
+	limit(BROKEN, "open files (ulimit -n)", RLIMIT_NOFILE, 32, "gnomon keeps 5 descriptors above the program's");
+	limit(BROKEN, "file size (ulimit -f)", RLIMIT_FSIZE, sizeof(struct gn_board), "the report in memory counts as a file");
+	limit(MISSING, "address space (ulimit -v)", RLIMIT_AS, 2ul << 30,
+	      "shadow stacks and code caches reserve address space");
+}
+
+static void libraries(void)
+{
+	const char *why = NULL;
+	char path[GN_PATH_MAX + 64];
+	char *name;
+	int fd = engine_find(path, sizeof(path));
+
+	puts("Libraries and parts:");
+	if (fd >= 0)
+		line(OK, "engine", path, "");
+	else
+		line(BROKEN, "engine", "not found", "it belongs beside gnomon or in " GN_LIBEXECDIR);
+	line(INFO, "C library", gnu_get_libc_version(), "");
+	line(dwlib(&why) ? OK : MISSING, "libdw", why ? why : "yes",
+	     why ? "reports show modules and offsets, but no symbols (Debian: apt install libdw1)" : "");
+	name = demangle("_Z1fv");
+	line(name ? OK : MISSING, "libstdc++", name ? "yes" : "no", name ? "" : "C++ names stay mangled");
+	free(name);
+}
+
+int cmd_doctor(const struct command *cmd, int argc, char **argv)
+{
+	struct options o;
+	char **rest, buf[8192];
+	const char *flags;
+
+	options_parse(cmd, argc, argv, &o, &rest);
+	if (*rest)
+		usage_error(cmd, "doctor takes no operand: '%s'", *rest);
+	flags = field("/proc/cpuinfo", "flags", buf, sizeof(buf));
+	cpu(flags);
+	kernel(flags);
+	system_part();
+	libraries();
+	puts("Commands:");
+	line(broken ? BROKEN : OK, "gnomon check", "", "translates, every return checked in software");
+	line(broken ? BROKEN : OK, "gnomon run", "", "translates, shadow stacks as the program asks for them");
+	line(OK, "gnomon explain", "", "reads reports, needs nothing of the above but libdw for symbols");
+	return stdout_done() ? GN_EXIT_USAGE : broken;
+}

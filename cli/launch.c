@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting a guest: the board, the exec record, the descriptors of board.h, and execveat of the engine.
+ * Everything is prepared before the child exists; the child runs in our memory (vfork), so that starting costs
+ * the same whatever the command has mapped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE 2
+#endif
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
+
+extern char **environ;
+
+int fd_above_stdio(int fd)
+{
+	int up;
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	close(fd);
+	return up;
+}
+
+/* The limit on the size of files holds for memfds and the writes to them too; the hard limit is what binds.
+ * SIGXFSZ is blocked meanwhile. */
+static struct rlimit fsize;
+
+static void fsize_raise(void)
+{
+	struct rlimit wide;
+
+	if (getrlimit(RLIMIT_FSIZE, &fsize) < 0 || fsize.rlim_cur == fsize.rlim_max)
+		return;
+	wide = fsize;
+	wide.rlim_cur = fsize.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &wide);
+}
+
+static void fsize_restore(void)
+{
+	if (fsize.rlim_cur != fsize.rlim_max)
+		setrlimit(RLIMIT_FSIZE, &fsize);
+}
+
+/* a memfd that is data for ever: systems with vm.memfd_noexec=2 want to be told (Linux 6.3) */
+int memfd_plain(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd_above_stdio(fd);
+}
+
+static int memfd(const char *name, size_t size)
+{
+	int fd = memfd_plain(name);
+
+	if (fd < 0)
+		die(GN_EXIT_USAGE, "memfd_create: %s (needs Linux 3.17, and a system that does not forbid it); "
+		    "'gnomon explain' and 'gnomon doctor' work without", strerror(errno));
+	if (ftruncate(fd, (off_t)size) < 0)
+		die(GN_EXIT_USAGE, "memfd of %zu bytes: %s%s", size, strerror(errno),
+		    errno == EFBIG ? " (the limit on the size of files, ulimit -f, is too small)" : "");
+	return fd;
+}
+
+static void make_board(struct guest *g, const struct options *o, enum gn_mode mode)
+{
+	struct gn_board *b;
+
+	g->board_fd = memfd("gnomon-board", sizeof(*b));
+	/* nobody who gets hold of the descriptor can make the others' mappings fault */
+	fcntl(g->board_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED, g->board_fd, 0);
+	if (b == MAP_FAILED)
+		die(GN_EXIT_USAGE, "mapping %zu MiB for the report: %s (is ulimit -v too small?)", sizeof(*b) >> 20,
+		    strerror(errno));
+	b->magic = GN_BOARD_MAGIC;
+	b->version = GN_BOARD_VERSION;
+	b->size = sizeof(*b);
+	b->set.mode = mode;
+	b->set.flags = (o->stop ? GN_OPT_STOP : 0) | (o->strict ? GN_OPT_STRICT : 0) |
+		       (o->stats ? GN_OPT_STATS : 0) | (o->no_follow ? GN_OPT_NO_FOLLOW : 0) | o->knobs;
+	b->set.fault_nth = o->fault_nth;
+	g->board = b;
+}
+
+static int make_exec(const char *path)
+{
+	/* gn_exec is mostly room for paths; only what is set is written, the rest reads as zero */
+	int fd = memfd("gnomon-exec", sizeof(struct gn_exec));
+	struct gn_exec head = { .magic = GN_BOARD_MAGIC, .flags = GN_EXEC_RAW };
+	const char *base = strrchr(path, '/');
+	char comm[sizeof(head.comm)] = "";
+	size_t n = strlen(path) + 1;
+
+	base = base ? base + 1 : path;
+	memcpy(comm, base, strnlen(base, sizeof(comm) - 1));
+	if (pwrite(fd, &head, offsetof(struct gn_exec, file), 0) < 0 ||
+	    pwrite(fd, path, n, offsetof(struct gn_exec, file)) < 0 ||
+	    pwrite(fd, path, n, offsetof(struct gn_exec, execfn)) < 0 ||
+	    pwrite(fd, comm, sizeof(comm), offsetof(struct gn_exec, comm)) < 0)
+		die(GN_EXIT_USAGE, "exec record: %s", strerror(errno));
+	return fd;
+}
+
+/* lowest of GN_FD_COUNT consecutive descriptors that the program neither has nor is likely to reach */
+static int free_base(void)
+{
+	struct rlimit lim;
+	int base = GN_FD_BASE;
+
+	getrlimit(RLIMIT_NOFILE, &lim);
+	if (lim.rlim_cur < GN_FD_BASE + 8)
+		base = (int)lim.rlim_cur - 8;
+	for (; base >= 3; base--) {
+		int i = 0;
+
+		while (i < GN_FD_COUNT && fcntl(base + i, F_GETFD) < 0)
+			i++;
+		if (i == GN_FD_COUNT)
+			return base;
+	}
+	die(GN_EXIT_USAGE, "the limit of %lu open files leaves none for gnomon, which needs %d in a row (ulimit -n)",
+	    (unsigned long)lim.rlim_cur, GN_FD_COUNT);
+}
+
+struct plan {
+	int from[GN_FD_PROG]; /* GN_FD_PROG itself is absent with GN_EXEC_RAW */
+	int base;
+	char **argv;
+	volatile int error; /* of the child, 0 = started */
+};
+
+static void __attribute__((noreturn)) child(struct plan *p)
+{
+	for (int i = 0; i < GN_FD_PROG; i++)
+		if (dup2(p->from[i], p->base + i) < 0)
+			goto fail;
+	signals_restore();
+	syscall(SYS_execveat, p->base + GN_FD_ENGINE, "", p->argv, environ, AT_EMPTY_PATH);
+fail:
+	p->error = errno;
+	_exit(GN_EXIT_USAGE);
+}
+
+static int log_descriptor(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	/* closed: the engine gets a channel nobody reads */
+	if (copy < 0)
+		copy = fd_above_stdio(open("/dev/null", O_WRONLY | O_CLOEXEC));
+	return copy;
+}
+
+void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, char **argv)
+{
+	char path[GN_PATH_MAX], engine[GN_PATH_MAX + 64];
+	struct plan plan = { .argv = argv };
+	int r = which(argv[0], path, sizeof(path));
+
+	if (r < 0)
+		die(r == -ENOENT || r == -ENOTDIR ? GN_EXIT_NOTFOUND : GN_EXIT_NOEXEC, "%s: %s",
+		    *argv[0] ? argv[0] : "''", strerror(-r));
+	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		die(GN_EXIT_USAGE, "programs may not use FSGSBASE here (needs Linux 5.9 and a CPU of 2012 or later); "
+		    "'gnomon explain' and 'gnomon doctor' work without");
+	plan.from[GN_FD_ENGINE] = engine_open(engine, sizeof(engine));
+	fsize_raise();
+	make_board(g, o, mode);
+	plan.from[GN_FD_BOARD] = g->board_fd;
+	plan.from[GN_FD_EXEC] = make_exec(path);
+	fsize_restore();
+	plan.from[GN_FD_LOG] = log_descriptor(o->log_fd);
+	plan.base = free_base();
+
+	g->pid = vfork();
+	if (g->pid == 0)
+		child(&plan);
+	if (g->pid < 0)
+		die(GN_EXIT_USAGE, "fork: %s", strerror(errno));
+	if (plan.error)
+		die(GN_EXIT_USAGE, "cannot start %s: %s", engine, strerror(plan.error));
+	close(plan.from[GN_FD_ENGINE]);
+	close(plan.from[GN_FD_EXEC]);
+	close(plan.from[GN_FD_LOG]);
+}

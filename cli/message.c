@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages of the command itself, and writing that survives odd descriptors. */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+int msg_fd = 2;
+
+bool write_all(int fd, const void *buf, size_t n)
+{
+	const char *p = buf;
+
+	while (n) {
+		ssize_t r = write(fd, p, n);
+
+		if (r < 0 && errno == EAGAIN) {
+			struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+
+			(void)poll(&pfd, 1, -1);
+			continue;
+		}
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		p += r;
+		n -= (size_t)r;
+	}
+	return true;
+}
+
+static void vmsg(const char *fmt, va_list ap, const char *tail)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	if (!f)
+		return;
+	fputs("gnomon: ", f);
+	vfprintf(f, fmt, ap);
+	fputc('\n', f);
+	fputs(tail, f);
+	if (fclose(f) == 0)
+		(void)write_all(msg_fd, text, n);
+	free(text);
+}
+
+void msg(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vmsg(fmt, ap, "");
+	va_end(ap);
+}
+
+void die(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vmsg(fmt, ap, "");
+	va_end(ap);
+	exit(status);
+}
+
+void usage_error(const struct command *cmd, const char *fmt, ...)
+{
+	char tail[96];
+	va_list ap;
+
+	snprintf(tail, sizeof(tail), "Try 'gnomon %s%s--help' for more information.\n", cmd ? cmd->name : "",
+		 cmd ? " " : "");
+	va_start(ap, fmt);
+	vmsg(fmt, ap, tail);
+	va_end(ap);
+	exit(GN_EXIT_USAGE);
+}
+
+int stdout_done(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	msg("standard output: %s", strerror(errno));
+	return GN_EXIT_USAGE;
+}

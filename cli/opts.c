@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Command line parsing and help texts, both from opts.def. Not getopt_long(3): its messages have another shape
+ * and it accepts abbreviations, which turn every new option into a change of behaviour.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "gnomon/board.h"
+
+enum opt_id {
+#define OPT(id, s, l, arg, cmds, help) O_##id,
+#include "opts.def"
+#undef OPT
+	O_COUNT
+};
+
+static const struct opt {
+	char shrt;
+	const char *name, *arg;
+	unsigned cmds;
+	const char *help;
+} opts[] = {
+#define OPT(id, s, l, arg, cmds, help) { s, l, arg, cmds, help },
+#include "opts.def"
+#undef OPT
+};
+
+#define HELP_COLUMN 26
+
+static int number(const struct command *cmd, const char *opt, const char *s, int lo, int hi)
+{
+	char *end;
+	long v;
+
+	errno = 0;
+	v = strtol(s, &end, 10);
+	if (errno || end == s || *end || v < lo || v > hi)
+		usage_error(cmd, "%s needs a number from %d to %d, not '%s'", opt, lo, hi, s);
+	return (int)v;
+}
+
+static void knob(const struct command *cmd, struct options *o, const char *s)
+{
+	if (!strcmp(s, "tiny"))
+		o->knobs |= GN_OPT_CHAOS_TINY;
+	else if (!strcmp(s, "flush"))
+		o->knobs |= GN_OPT_CHAOS_FLUSH;
+	else if (!strcmp(s, "step"))
+		o->knobs |= GN_OPT_CHAOS_STEP;
+	else if (!strncmp(s, "fault=", 6))
+		o->fault_nth = (uint32_t)number(cmd, "-X fault=", s + 6, 0, 1000000000);
+	else
+		usage_error(cmd, "unknown knob '%s'", s);
+}
+
+static void apply(const struct command *cmd, struct options *o, enum opt_id id, const char *arg)
+{
+	switch (id) {
+	case O_STOP: o->stop = true; break;
+	case O_UNWINDS: o->unwinds = true; break;
+	case O_ERROR_EXITCODE: o->error_exitcode = number(cmd, "--error-exitcode", arg, 0, 255); break;
+	case O_STRICT: o->strict = true; break;
+	case O_NO_FOLLOW: o->no_follow = true; break;
+	case O_REPORT: o->report = arg; break;
+	case O_JSON_FD: o->json_fd = number(cmd, "--json-fd", arg, 0, 1 << 20); break;
+	case O_LOG_FD: o->log_fd = number(cmd, "--log-fd", arg, 0, 1 << 20); break;
+	case O_QUIET: o->quiet = true; break;
+	case O_STATS: o->stats = true; break;
+	case O_KNOB: knob(cmd, o, arg); break;
+	case O_JSON: o->json = true; break;
+	case O_HTML: o->html = true; break;
+	case O_HELP: o->help = true; break;
+	case O_COUNT: break;
+	}
+}
+
+/* index of the option that `a` names for this command, or O_COUNT; *value is what stands in the same word */
+static unsigned find(const struct command *cmd, const char *a, const char **value)
+{
+	unsigned i;
+
+	*value = NULL;
+	for (i = 0; i < O_COUNT; i++) {
+		const struct opt *p = &opts[i];
+		size_t n;
+
+		if (!(p->cmds & cmd->id))
+			continue;
+		if (a[1] != '-') {
+			if (!p->shrt || a[1] != p->shrt)
+				continue;
+			/* flags are not bundled: there are too few */
+			if (a[2] && !p->arg)
+				continue;
+			if (a[2])
+				*value = a + 2;
+			return i;
+		}
+		n = p->name ? strlen(p->name) : 0;
+		if (!n || strncmp(a + 2, p->name, n) || (a[2 + n] && a[2 + n] != '='))
+			continue;
+		if (a[2 + n])
+			*value = a + 2 + n + 1;
+		return i;
+	}
+	return O_COUNT;
+}
+
+void options_parse(const struct command *cmd, int argc, char **argv, struct options *o, char ***operands)
+{
+	int i;
+
+	memset(o, 0, sizeof(*o));
+	o->error_exitcode = -1;
+	o->log_fd = 2;
+	o->json_fd = -1;
+	for (i = 0; i < argc; i++) {
+		const char *a = argv[i], *value;
+		unsigned id;
+
+		if (a[0] != '-' || !a[1])
+			break;
+		if (!strcmp(a, "--")) {
+			i++;
+			break;
+		}
+		id = find(cmd, a, &value);
+		if (id == O_COUNT)
+			usage_error(cmd, "unknown option '%s'", a);
+		if (opts[id].arg && !value) {
+			if (i + 1 >= argc)
+				usage_error(cmd, "option '%s' needs %s", a, opts[id].arg);
+			value = argv[++i];
+		} else if (!opts[id].arg && value) {
+			usage_error(cmd, "option '%.*s' takes no value", (int)(value - 1 - a), a);
+		}
+		apply(cmd, o, (enum opt_id)id, value);
+		if (o->help) {
+			command_help(cmd);
+			exit(stdout_done());
+		}
+	}
+	*operands = argv + i;
+}
+
+void command_help(const struct command *cmd)
+{
+	printf("Usage: gnomon %s [options]%s%s\n\n%s\n\nOptions:\n", cmd->name, *cmd->operands ? " " : "",
+	       cmd->operands, cmd->purpose);
+	for (unsigned i = 0; i < O_COUNT; i++) {
+		const struct opt *p = &opts[i];
+		char name[64];
+		int n;
+
+		if (!(p->cmds & cmd->id) || (p->cmds & C_HIDDEN))
+			continue;
+		n = snprintf(name, sizeof(name), "  %c%c%s--%s%s%s", p->shrt ? '-' : ' ', p->shrt ? p->shrt : ' ',
+			     p->shrt ? ", " : "  ", p->name, p->arg ? "=" : "", p->arg ? p->arg : "");
+		printf("%s%*s%s\n", name, n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", p->help);
+	}
+	printf("\nFor more details see gnomon(1).\n");
+}
+
+void general_help(void)
+{
+	printf("Usage: gnomon COMMAND [options] [-- PROGRAM ARGUMENTS...]\n\n"
+	       "Run x86-64 Linux programs with shadow stacks in software.\n\nCommands:\n");
+	for (const struct command *c = commands; c->name; c++)
+		printf("  %-10s%s\n", c->name, c->purpose);
+	printf("\nOptions:\n"
+	       "  -h, --help              print this help and exit\n"
+	       "  -V, --version           print the version and exit\n\n"
+	       "'gnomon COMMAND --help' explains a command. For more details see gnomon(1).\n");
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The code cache: arenas of executable memory near guest code, blocks, exits and edges between them, and
+ * the tables that find blocks by guest and by host address. Only xlate/ and cache/ write executable memory.
+ * Everything here is called with cache_lock held unless a comment says otherwise.
+ */
+#ifndef GNOMON_CACHE_CACHE_H
+#define GNOMON_CACHE_CACHE_H
+
+#include "rt/rt.h"
+#include "xlate/emit.h"
+
+#define ARENAS 64
+
+/* thunks at the start of every arena: jumps to fixed engine entry points */
+enum thunk {
+	THUNK_EXIT,          /* + residency (4 of them): unlinked jump; SLOT_EXIT = exit id */
+	THUNK_CALL_EXIT = 4, /* unlinked call: rsp = twin stack, r10 = guest rsp */
+	THUNK_RET_SLOW,      /* landing found a mismatch */
+	THUNK_JMISS,         /* indirect jump arrived at the wrong block, or at an empty table entry */
+	THUNK_CMISS,         /* the same for an indirect call */
+	THUNK_SYSCALL,
+	THUNK_EMUL,          /* instruction the engine executes itself */
+	THUNK_COUNT,
+};
+#define THUNK_SIZE 16
+
+/* where each thunk goes; filled in by cpu/ before the first arena is made */
+extern u64 cache_thunk_target[THUNK_COUNT];
+
+struct arena {
+	u8 *base, *next;   /* blocks grow up */
+	u8 *stub, *end;    /* stubs grow down from the end */
+	u8 *commit, *stub_commit;
+	u32 free_stub;     /* offset of the first free stub, linked through its first 4 bytes; 0 = none */
+	u32 first_block, last_block; /* blocks in address order are consecutive in `order` */
+	u32 *order;        /* block ids by host address */
+	u32 norder, order_cap;
+};
+extern struct arena cache_arenas[ARENAS];
+extern u32 cache_narenas;
+
+/* which borrowed registers are at home */
+#define RES_R10_HOME 1
+#define RES_R11_HOME 2
+
+#define BLOCK_DEAD 1
+#define BLOCK_STRADDLE 2   /* one instruction over two pages, listed in both */
+
+struct block {
+	gaddr_t pc;
+	u32 host;       /* offset in the arena of the plain entry */
+	u32 host_len;   /* from the plain entry */
+	u32 side, side_len; /* side table: see xlate/recipe.h */
+	u16 glen;       /* guest bytes */
+	u8 res, arena, flags, spare;
+	u16 nexits;
+	u32 exit0;      /* exits are consecutive */
+	u32 hash_next, page_next, page_next2;
+	u32 in_edges;   /* first exit linked to this block, then exit.next_in */
+	u32 jentry, centry; /* offsets of the indirect entries, 0 = none yet */
+};
+
+enum exit_kind { EXIT_JMP, EXIT_CALL, EXIT_ICALL, EXIT_IJMP, EXIT_SYSCALL, EXIT_EMUL };
+
+struct exit {
+	gaddr_t target; /* EXIT_SYSCALL/EMUL: guest address behind the instruction; ICALL/IJMP: unused */
+	u32 site;       /* offset of the rel32; SYSCALL/EMUL: offset where the block goes on */
+	u32 block;      /* owner */
+	u32 to;         /* block it is linked to, 0 = its stub */
+	u32 next_in;
+	u32 stub;       /* offset of its stub, 0 = none */
+	u8 kind, res;
+	u16 misses;     /* EXIT_ICALL: wrong predictions */
+};
+
+extern struct block *cache_blocks; /* [0] unused */
+extern struct exit *cache_exits;   /* [0] unused */
+extern u32 cache_nblocks, cache_nexits;
+extern u64 cache_epoch;            /* bumped whenever a block dies */
+
+void cache_lock(void);
+void cache_unlock(void);
+void cache_after_fork(void);
+long cache_init(bool tiny) __must_check;
+
+/* arena with room for one more block within reach of `pc`, or NULL (out of memory or address space) */
+struct arena *cache_arena_for(gaddr_t pc);
+static inline u8 *arena_thunk(struct arena *a, int t)
+{
+	return a->base + t * THUNK_SIZE;
+}
+/* 32 bytes of stub memory, or NULL */
+#define STUB_SIZE 32
+u8 *cache_stub_alloc(struct arena *a);
+void cache_stub_free(struct arena *a, u8 *stub);
+/* `bytes` of cold code that lives as long as the arena */
+u8 *cache_cold_alloc(struct arena *a, size_t bytes);
+/* makes [p, p + bytes) of a block area writable and executable; false when memory is out */
+bool cache_commit(struct arena *a, size_t bytes);
+
+struct block *cache_block_new(struct arena *a);  /* NULL when the tables are full */
+struct exit *cache_exit_new(void);
+u32 cache_side_append(const u8 *bytes, u32 n);   /* offset, 0 when full */
+const u8 *cache_side(u32 off);
+/* enters the block into the hash, page and address tables */
+bool cache_block_publish(struct block *b);
+
+static inline u32 block_id(const struct block *b)
+{
+	return (u32)(b - cache_blocks);
+}
+static inline u32 exit_id(const struct exit *x)
+{
+	return (u32)(x - cache_exits);
+}
+static inline u8 *block_host(const struct block *b)
+{
+	return cache_arenas[b->arena].base + b->host;
+}
+
+/* live block that starts at pc with this residency, or NULL */
+struct block *cache_find(gaddr_t pc, u8 res);
+/* host address of an instruction boundary inside some live block (residency 0 only), or NULL;
+ * *owner = that block */
+u8 *cache_find_inside(gaddr_t pc, struct block **owner);
+/* the block whose host range (entry prefix and body) holds p, dead or alive, or NULL. No lock needed from a
+ * host signal handler of a thread that runs that block. */
+struct block *cache_find_host(u64 p);
+/* is p inside any arena */
+struct arena *cache_arena_of(u64 p);
+/* the arena address whose low half is `low` and that lies in a block; 0 if none */
+u64 cache_resolve_low(u32 low);
+
+/* links exit x to block b entering at host address `entry`; frees the exit's stub */
+void cache_link(struct exit *x, struct block *b, u8 *entry);
+/* points the exit at its stub again. False when no stub memory is left. */
+bool cache_unlink(struct exit *x);
+/* writes the rel32 at `site` of arena a so that it reaches `to`, through a far jump where needed */
+bool cache_point(struct arena *a, u32 site, const u8 *to);
+
+/* unlinks every way into the block, takes it out of the tables */
+void cache_sever(struct block *b);
+/* severs every block with code in [start, end); calls dead(b) for each before. Returns how many. */
+u32 cache_sever_range(gaddr_t start, gaddr_t end, void (*dead)(struct block *b));
+/* any block on this guest page? */
+bool cache_page_has_code(gaddr_t page);
+/* forget everything: caller guarantees no thread is in the cache and nothing points into it */
+void cache_flush_all(void);
+
+#endif

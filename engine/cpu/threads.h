@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest threads as host threads: every clone, fork and vfork goes through cpu_clone().
+ */
+#ifndef GNOMON_CPU_THREADS_H
+#define GNOMON_CPU_THREADS_H
+
+#include "cpu/vcpu.h"
+
+/* the kernel's struct clone_args (clone3), 88 bytes */
+struct kclone_args {
+	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
+		cgroup;
+};
+
+extern struct vcpu *cpu_threads;   /* list by ->next */
+void cpu_threads_lock(void);
+void cpu_threads_unlock(void);
+u32 cpu_thread_count(void);
+
+/* first thread of the process; makes it current (GS base). NULL if the host refuses memory */
+struct vcpu *cpu_first_thread(void);
+
+/*
+ * Clone in every form. v->rip and v->gregs are the guest's as after the SYSCALL; arguments are already
+ * checked for shape only. Returns in the parent: child's id or -errno. The child never returns from here: it
+ * starts at the guest instruction behind the SYSCALL with rax = 0, rsp = ca->stack + ca->stack_size (if stack)
+ * and its own vcpu (CLONE_VM) or its copy of the parent's. A thread in a new vcpu runs `child_init(v, arg)`
+ * on its own engine stack first.
+ */
+long cpu_clone(struct vcpu *v, const struct kclone_args *ca, size_t size);
+extern void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
+
+/* ends the calling thread with the host's exit(2), freeing what is its own. Not for the last thread of a group
+ * that must leave a status: that one calls exit_group. */
+void __noreturn cpu_thread_exit(struct vcpu *v, int status);
+
+/* enter the guest at the state in v; never returns */
+void __noreturn cpu_run(struct vcpu *v);
+
+/* executable contents of [start, end) are about to change or vanish (munmap, mprotect, mmap over it, a store
+ * to a guarded page): sever every block there. Call before the change. */
+void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end);
+
+/* shadow stack for a new program image, or ARCH_SHSTK_ENABLE: fresh and empty. 0 or -errno */
+long shstk_create(struct vcpu *v, u64 size);
+void shstk_release(struct vcpu *v);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest context of one thread. GS base points at it for as long as the thread lives, in the cache
+ * and in the engine; the cache addresses it as gs:[offset] with the offsets of xlate/slots.h.
+ */
+#ifndef GNOMON_CPU_VCPU_H
+#define GNOMON_CPU_VCPU_H
+
+#include "rt/types.h"
+#include "xlate/slots.h"
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+
+struct sigctx;   /* sig/: per-thread signal state */
+struct kthread;  /* kern/: per-thread kernel personality state */
+
+/* one shadow stack the thread can stand on (see docs/architecture.md, "three mappings") */
+struct shstk {
+	gaddr_t lo, hi;     /* guest-visible range, read-only to the guest's stores */
+	u64 alias;          /* engine's writable view of `lo` */
+	u64 twin;           /* twin of `lo` = alias + SHSTK_TWIN_DELTA; records at twin + SHSTK_REC_DELTA */
+};
+
+struct vcpu {
+	struct vcpu *self;       /* SLOT_SELF */
+	u64 twin_sp;             /* SLOT_TSP: twin pointer of the live SSP while r11 is at home */
+	u64 target;              /* SLOT_TARGET: guest target of the indirect branch under way */
+	u64 spill;               /* SLOT_SPILL: rcx inside flag-free compares */
+	u64 engine_sp;           /* SLOT_ENGINE_SP: top of the engine stack of this thread */
+	u64 guest_gs;            /* SLOT_GUEST_GS: the GS base the guest believes it has */
+	u64 tmp;                 /* SLOT_TMP */
+	u64 exit_host;           /* SLOT_EXIT: host address where an exit to the engine came from */
+	u64 gregs[16];           /* SLOT_GREGS: guest registers; r10/r11 are valid here while borrowed */
+	gaddr_t rip;             /* SLOT_RIP */
+	u64 rflags;              /* SLOT_RFLAGS */
+	u64 resume;              /* SLOT_RESUME: host address entered by cpu_enter */
+	u32 in_engine;           /* SLOT_IN_ENGINE: nonzero while C code of the engine runs for this thread */
+	u32 pending;             /* something to do before guest code goes on: PEND_* */
+	u64 table_mask;          /* SLOT_MASK */
+	u64 resume_r11;          /* SLOT_R11 */
+	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
+	struct shstk ss;         /* current shadow stack */
+	bool shstk_on;           /* checks are enforced / reported for this thread */
+	bool wrss_on;
+	u64 shstk_features, shstk_locked; /* arch_prctl masks */
+	u64 own_lo, own_size;    /* the kernel's shstk.base/size: freed at thread exit */
+	struct kthread *k;
+	struct sigctx *sig;
+	struct vcpu *next;       /* all threads; list lock in cpu/threads.c */
+	u64 stat_syscalls, stat_dispatch, stat_blocks, stat_viol;
+	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
+	u32 trace_at;
+	u32 chaos;
+};
+
+#define PEND_SIGNAL 1  /* sig/ has something to deliver */
+#define PEND_STOP 2    /* another thread asks this one to wait at its safe point */
+#define PEND_FLUSH 4   /* the cache was invalidated: resume addresses are stale */
+
+static inline struct vcpu *vcpu_self(void)
+{
+	struct vcpu *v;
+
+	__asm__("mov %%gs:0, %0" : "=r"(v));
+	return v;
+}
+
+/* the guest's SSP as RDSSP shows it; only in the engine, where twin_sp is up to date */
+static inline gaddr_t vcpu_ssp(const struct vcpu *v)
+{
+	return v->twin_sp - v->ss.twin + v->ss.lo;
+}
+
+/* a failed return check, in raw addresses; class is enum gn_class of gnomon/board.h */
+#define VIOL_FRAMES 8
+struct violation {
+	u32 class;
+	u32 depth;         /* unwind: shadow frames skipped */
+	u32 nframes;
+	gaddr_t ret, expected, actual, call, switcher, rsp, ssp;
+	gaddr_t frames[VIOL_FRAMES];
+};
+
+/*
+ * What the floors above do for the CPU. Filled in by start/ before the first guest instruction; no
+ * function of cpu/, xlate/ or cache/ calls upwards in any other way.
+ */
+struct cpu_upcalls {
+	/* a guest SYSCALL: number and arguments in v->gregs, v->rip is the instruction behind it.
+	 * Sets gregs[RAX] (rcx, r11 are set by the caller) or any other state. */
+	void (*syscall)(struct vcpu *v);
+	/* deliver what is pending; may change any guest state */
+	void (*deliver)(struct vcpu *v);
+	/* a synchronous fault at v->rip; guest state is exact. signo, si_code, si_addr, trapno, err as Linux
+	 * puts them into the frame. Sets up the guest handler's frame or ends the process. */
+	void (*fault)(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err);
+	/* guest protection of the page at `page`: PROT_* bits, -1 if not mapped; *end = end of that run */
+	int (*prot)(gaddr_t page, gaddr_t *end);
+	/* translated code now exists in this page: make guest stores to it fault. Returns 0, or 1 if the
+	 * page changes too often to protect (its blocks then check themselves) */
+	int (*guard_code)(gaddr_t page);
+	/* count and record a violation. Guest state is exact and is not changed. */
+	void (*report)(struct vcpu *v, const struct violation *viol);
+};
+extern struct cpu_upcalls cpu_up;
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Linux does for a process: the table of system calls and what its files share. The table's source is
+ * syscalls.tbl; tools/gen_syscalls.py makes syscalls_gen.c and docs/syscalls.md from it.
+ *
+ * A handler has one shape, SYSCALL(name): it gets the six arguments as 64-bit values and gives the kernel's
+ * result, SIG_RESTART from sig_safe_syscall() as it is, or KERN_NO_RESULT when it has set the guest's registers
+ * itself. It runs on the thread's engine stack with no lock held and touches guest memory by rt_copy_* only.
+ */
+#ifndef GNOMON_KERN_KERN_H
+#define GNOMON_KERN_KERN_H
+
+#include "cpu/vcpu.h"
+#include "rt/engine.h"
+#include "rt/rt.h"
+#include "sig/sig.h"
+
+#define KERN_NO_RESULT (-4096L) /* no system call returns this */
+
+#define SYSCALL(name) long sys_##name(struct vcpu *v, const u64 a[6])
+
+/* the table */
+enum sys_class {
+	SYS_NONE,   /* no such call in Linux 7.2 */
+	SYS_PASS,   /* the host's, as it is */
+	SYS_OUT,    /* the host's; it writes guest memory that may lie in guarded pages */
+	SYS_WRAP,   /* the host's, with something before or behind it */
+	SYS_EMUL,   /* done here */
+	SYS_REFUSE, /* answered with an error that Linux could give */
+};
+
+/* sysent.flags */
+#define SYSF_HANDLER 0x01 /* has a handler */
+#define SYSF_SLEEP 0x02   /* may sleep interruptibly: through sig_safe_syscall */
+#define SYSF_OUT 0x04     /* `outs` says where it writes */
+#define SYSF_FD 0x08      /* the first argument is a descriptor, and never AT_FDCWD */
+
+/* how to find the length of an output area */
+enum sysout_kind { OUT_FIXED, OUT_BYTES, OUT_ITEMS, OUT_IOV, OUT_MSG, OUT_MMSG, OUT_IOCTL };
+struct sysout {
+	u8 arg, kind, len_arg; /* arguments count from 0 */
+	u32 size;              /* FIXED: bytes; ITEMS: bytes of one */
+};
+
+struct sysent {
+	long (*fn)(struct vcpu *v, const u64 a[6]);
+	u8 class, flags, restart /* enum sig_restart */, nouts;
+	u32 outs; /* index into kern_outs */
+};
+extern const struct sysent kern_syscalls[];
+extern const u32 kern_nr_syscalls;
+extern const struct sysout kern_outs[];
+extern const char *const kern_syscall_names[]; /* "" where there is none */
+
+/* dispatch.c */
+void kern_init(void);                   /* cpu_up.syscall, .prot, .guard_code, .fork; cpu_child_init */
+void kern_syscall(struct vcpu *v);      /* cpu_up.syscall */
+/* the host's call of a handler's own number: sleeps interruptibly where the table says so */
+long kern_host(struct vcpu *v, long nr, const u64 a[6]);
+/* a result into guest memory */
+static inline long kern_put(gaddr_t to, const void *from, size_t n)
+{
+	return to ? rt_copy_to_guest(to, from, n) : 0;
+}
+
+/* kthread.c: per-thread state of this floor */
+struct kthread {
+	u32 spurious;       /* write faults in a row that no guard explains */
+	gaddr_t fault_page; /* where */
+};
+extern int kern_pid;    /* of the process whose memory this is: a vfork child's v->pid differs */
+void kern_child_init(struct vcpu *v, bool shares_vm);
+void kern_thread_exit(struct vcpu *v);
+/* around a fork that copies memory (cpu_up.fork): 0 before, 1 after in the parent, 2 in the child */
+void kern_fork(int phase);
+
+/* sys_mm.c: the guest's program break; 0 = the host keeps it */
+gaddr_t mm_brk(void);
+extern bool mm_read_implies_exec; /* personality(2), kept from the host */
+
+/* sys_fd.c: engine descriptors out of the way of a guest that wants number fd. 0 or -errno */
+long fd_evict(struct vcpu *v, int fd) __must_check;
+
+/* sys_proc.c: if the guest string `path` names this process' own /proc/.../exe: the path to give to the host
+ * instead, in buf; for every call that follows the link. False: use the guest's pointer */
+bool proc_exe_path(struct vcpu *v, gaddr_t path, char *buf, size_t size);
+/* proc_maps.c, proc_status.c: memfd with what the guest must read, or -errno */
+enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC_STATUS };
+enum proc_file proc_file(struct vcpu *v, const char *path);
+long proc_make_maps(const char *path, bool smaps);
+long proc_make_status(struct vcpu *v, const char *path);
+
+/* kern/report.c */
+void report_exit(struct vcpu *v, int status);
+
+#include "kern/syscalls.h"
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's memory map as the guest believes it is: protections with PROT_EXEC, which no host mapping of guest
+ * memory has, and which pages are *guarded*: read-only for the host although the guest may write them, because
+ * code was translated from them. Memory that is not in here is not the guest's.
+ *
+ * Locking: vma_lock() is a leaf but for rt/'s locks; it may be taken with cache_lock held, and cpu_invalidate() must
+ * never be called with it held. A change of the map holds it from before the host's system call until the tree
+ * agrees, as the kernel holds mmap_lock. No guest memory is touched while it is held (a fault would want it).
+ *
+ * Not seen: stores through another mapping of the same MAP_SHARED pages, from this process or another. A JIT that
+ * writes code through an alias is right as long as the executable mapping was not executed before the store, or
+ * is changed by mprotect/munmap/mmap in between (docs/known limits; issue 3 tracks aliases).
+ */
+#ifndef GNOMON_KERN_VMA_H
+#define GNOMON_KERN_VMA_H
+
+#include <linux/mman.h>
+#include "rt/rt.h"
+
+struct vcpu;
+
+#define VMA_SHARED 0x08    /* MAP_SHARED */
+#define VMA_SHSTK 0x10     /* a shadow stack: prot says W, ordinary stores fault */
+#define VMA_GROWSDOWN 0x20 /* the kernel extends it downwards by itself */
+#define VMA_SEALED 0x40    /* mseal(2): its protection cannot be changed, so its code cannot be guarded */
+#define VMA_SHM 0x80       /* shmat(2); never merged with a neighbour */
+
+struct vma {
+	gaddr_t start, end;
+	u8 prot;   /* PROT_* */
+	u8 flags;  /* VMA_* */
+};
+
+/* reserves the table. 0 or -ENOMEM */
+long vma_init(void) __must_check;
+
+/* [start, end) is now mapped with `prot` (guest's view), whatever was there before; ends are page-aligned by the
+ * callee. Each takes the lock. */
+void vma_set(gaddr_t start, gaddr_t end, int prot, u32 flags);
+/* not mapped any more */
+void vma_clear(gaddr_t start, gaddr_t end);
+
+/* PROT_* of the guest at addr, -1 if not mapped; *end (may be NULL) = end of that run, mapped or not */
+int vma_prot(gaddr_t addr, gaddr_t *end);
+/* first area that ends behind addr; false if there is none */
+bool vma_find(gaddr_t addr, struct vma *ret);
+/* what the host must be told for a guest protection */
+static inline int vma_host_prot(int prot)
+{
+	return prot & PROT_EXEC ? (prot & ~PROT_EXEC) | PROT_READ : prot;
+}
+
+/* code was translated from this page (cpu_up.guard_code): 0 = guest stores to it fault from now on (or cannot
+ * happen), 1 = the page is written too often, or cannot be protected: its blocks must check themselves */
+int vma_guard_code(gaddr_t page);
+/* host SIGSEGV with SEGV_ACCERR at addr, by guest code or by an rt_copy_to_guest: true = it was the guard, which is
+ * lifted now: the instruction is to be run again. [as-safe] */
+bool vma_write_fault(struct vcpu *v, gaddr_t addr);
+/* lifts the guard from every page of a range that the host kernel is about to write to. True if there was one.
+ * `vma_nguarded` is the number of guarded pages of the process: zero nearly always, test it first. */
+bool vma_unguard(struct vcpu *v, gaddr_t start, gaddr_t end);
+extern u32 vma_nguarded;
+
+/* for a change in several steps: sys_mm.c, sys_shm.c. All below: [holds: vma_lock] */
+void vma_lock(void);
+void vma_unlock(void);
+void vma_lock_after_fork(void);
+void vma_set_locked(gaddr_t start, gaddr_t end, int prot, u32 flags);
+void vma_clear_locked(gaddr_t start, gaddr_t end);
+/* new protection for what is mapped in the range; flags stay */
+void vma_protect_locked(gaddr_t start, gaddr_t end, int prot);
+void vma_flag_locked(gaddr_t start, gaddr_t end, u32 set);
+bool vma_find_locked(gaddr_t addr, struct vma *ret);
+bool vma_any_exec_locked(gaddr_t start, gaddr_t end);
+/* guard.c: forget the guards of a range; host_prot = true: also give the host protection back to the guest */
+void guard_drop_locked(gaddr_t start, gaddr_t end, bool host_prot);
+
+#endif

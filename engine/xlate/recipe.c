@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a host address to exact guest state. Called from host signal handlers on the thread that was
+ * interrupted in the cache: no locks, no allocation. [as-safe]
+ */
+#include "xlate/decode.h"
+#include "xlate/recipe.h"
+
+enum { H_RCX = 1, H_RSP = 4, H_R10 = 10, H_R11 = 11 };
+
+bool recipe_boundary(const struct block *b, gaddr_t pc, u8 res, u32 *off)
+{
+	struct recipe_walk w;
+
+	recipe_walk_init(&w, b);
+	while (recipe_walk_next(&w))
+		if (b->pc + w.goff == pc && w.res == res && w.kind != RK_LANDING && w.kind != RK_LANDING_X) {
+			*off = w.hoff;
+			return true;
+		}
+	return false;
+}
+
+/* how many host instructions of the record at `start` end at or before `pc` */
+static int step_of(const u8 *start, const u8 *pc)
+{
+	struct insn in;
+	int n = 0;
+
+	while (start < pc) {
+		insn_decode(&in, start, 15, (gaddr_t)start);
+		start += in.len;
+		n++;
+	}
+	return n;
+}
+
+/* call: [mov slot,r10] lea r10 | push r10 | mov [slot],r10 | mov [rec],rsp | mov r10,rsp | mov rsp,r11 | call */
+static void recover_call(const u8 *start, struct hregs *h, bool indirect)
+{
+	int step = step_of(start, (u8 *)h->rip) - (indirect ? 1 : 0);
+
+	if (step >= 6)
+		h->r[H_RSP] = h->r[H_R10];
+	if (step >= 2)
+		h->r[H_RSP] += 8;
+}
+
+/* ret: mov [r11-8],id | mov r10,rsp | mov rsp,r11 | ret */
+static void recover_ret(const u8 *start, struct hregs *h)
+{
+	if (step_of(start, (u8 *)h->rip) >= 3)
+		h->r[H_RSP] = h->r[H_R10];
+}
+
+/*
+ * landing: mov r11,rsp | lea rsp,[r10+8] | ... ; back to the RET, whose effects are all undone. The form
+ * without flags spills rcx at step 2 and has it back behind step 9.
+ */
+static void recover_landing(const u8 *start, struct hregs *h, bool flagfree, u64 spill, u64 *twin_sp)
+{
+	int step = step_of(start, (u8 *)h->rip);
+
+	*twin_sp = (step == 0 ? h->r[H_RSP] : h->r[H_R11]) - 8;
+	if (step <= 1)
+		h->r[H_RSP] = h->r[H_R10];
+	else
+		h->r[H_RSP] -= 8;
+	if (flagfree && step >= 4)
+		h->r[H_RCX] = spill;
+}
+
+gaddr_t recipe_ret_pc(u64 twin_sp)
+{
+	u32 low = *(u32 *)(twin_sp - 8);
+	u64 host = cache_resolve_low(low);
+	struct block *b = host ? cache_find_host(host) : NULL;
+	struct recipe_walk w;
+
+	if (!b)
+		return 0;
+	recipe_walk_init(&w, b);
+	while (recipe_walk_next(&w))
+		if (w.kind == RK_RET && (u64)block_host(b) + w.hoff == host)
+			return b->pc + w.goff;
+	return 0;
+}
+
+static void recover_entry(const struct block *b, struct hregs *h, struct recovered *out)
+{
+	bool first = (u8 *)h->rip < block_host(b) - 3;
+
+	out->twin_sp = first ? h->r[H_RSP] : h->r[H_R11];
+	h->r[H_RSP] = h->r[H_R10];
+	out->rip = b->pc;
+	out->after_call = true;
+}
+
+static void recover_record(const struct block *b, const struct recipe_walk *w, struct hregs *h, u64 tsp,
+			   u64 spill, struct recovered *out)
+{
+	const u8 *start = block_host(b) + w->hoff;
+
+	out->rip = b->pc + w->goff;
+	out->twin_sp = w->res & RES_R11_HOME ? tsp : h->r[H_R11];
+	switch (w->kind) {
+	case RK_CALL:
+		recover_call(start, h, start[0] == 0x65);
+		break;
+	case RK_RET:
+		recover_ret(start, h);
+		break;
+	case RK_LANDING:
+	case RK_LANDING_X:
+		recover_landing(start, h, w->kind == RK_LANDING_X, spill, &out->twin_sp);
+		out->rip = recipe_ret_pc(out->twin_sp);
+		break;
+	case RK_R11_TMP:
+		if (step_of(start, (u8 *)h->rip) > 0)
+			out->twin_sp = tsp;
+		break;
+	}
+}
+
+long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, u64 spill,
+		    struct recovered *out)
+{
+	struct recipe_walk w;
+	u32 off;
+	u8 res = 0;
+
+	*out = (struct recovered){ 0 };
+	if ((u8 *)h->rip < block_host(b)) {
+		recover_entry(b, h, out);
+	} else {
+		off = (u32)((u8 *)h->rip - block_host(b));
+		recipe_walk_init(&w, b);
+		do {
+			if (!recipe_walk_next(&w)) /* behind the last record: the jump that ends the block */
+				break;
+		} while (off >= w.hoff + w.hlen);
+		if (off >= w.hoff + w.hlen) {
+			out->rip = b->pc + b->glen;
+			res = w.res_after;
+			out->twin_sp = res & RES_R11_HOME ? tsp : h->r[H_R11];
+		} else {
+			res = w.res;
+			recover_record(b, &w, h, tsp, spill, out);
+		}
+	}
+	if (!(res & RES_R10_HOME))
+		h->r[H_R10] = gregs[H_R10];
+	if (!(res & RES_R11_HOME))
+		h->r[H_R11] = gregs[H_R11];
+	return out->rip ? 0 : -EINVAL;
+}

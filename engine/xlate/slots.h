@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Offsets into struct vcpu that emitted code and assembly use as gs:[SLOT_x]. cpu/slots_check.c asserts
+ * that they agree with the structure. Usable from .S files.
+ */
+#ifndef GNOMON_XLATE_SLOTS_H
+#define GNOMON_XLATE_SLOTS_H
+
+#define SLOT_SELF 0x00
+#define SLOT_TSP 0x08
+#define SLOT_TARGET 0x10
+#define SLOT_SPILL 0x18
+#define SLOT_ENGINE_SP 0x20
+#define SLOT_GUEST_GS 0x28
+#define SLOT_TMP 0x30
+#define SLOT_EXIT 0x38
+#define SLOT_GREGS 0x40
+#define SLOT_GREG(n) (SLOT_GREGS + 8 * (n))
+#define SLOT_RIP 0xc0
+#define SLOT_RFLAGS 0xc8
+#define SLOT_RESUME 0xd0
+#define SLOT_IN_ENGINE 0xd8
+#define SLOT_PENDING 0xdc
+#define SLOT_MASK 0xe0   /* index mask of the indirect tables, in bits of the target */
+#define SLOT_R11 0xe8    /* what cpu_resume loads into r11 */
+
+/* tables behind struct vcpu, in the same reservation */
+#define VCPU_SIZE 0x4000
+#define TABLE_ENTRIES 0x10000
+#define SLOT_JTABLE VCPU_SIZE
+#define SLOT_CTABLE (SLOT_JTABLE + TABLE_ENTRIES * 8)
+#define VCPU_REGION (SLOT_CTABLE + TABLE_ENTRIES * 8)
+
+/* Distances between a shadow slot (engine's writable view), its twin (host return point) and its record (the
+ * guest RSP the call pushed at); disp32 in emitted code. T = twin pointer, see docs/architecture.md. */
+#define SHSTK_TWIN_DELTA 0x40000000 /* slot = T - this */
+#define SHSTK_REC_DELTA 0x20000000  /* record = T + this */
+#define SHSTK_SIZE_MAX 0x1fff0000   /* so that the three never overlap */
+
+#endif

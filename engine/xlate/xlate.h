@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Translation of one block. Called with cache_lock held, on an engine stack, by the dispatcher.
+ */
+#ifndef GNOMON_XLATE_XLATE_H
+#define GNOMON_XLATE_XLATE_H
+
+#include "cache/cache.h"
+#include "xlate/decode.h"
+
+#define XLATE_MAX_INSNS 64
+
+struct xlate_source {
+	gaddr_t pc;
+	const u8 *code;     /* readable bytes of pc's page from pc on */
+	u32 avail;          /* up to the end of the page */
+	const u8 *straddle; /* 15+ bytes with the next page's beginning behind this page's end, when avail < 15
+			       and the next page is executable; NULL otherwise */
+	u32 straddle_len;
+};
+
+struct xlate_opts {
+	bool one_insn;      /* chaos: one instruction a block */
+	bool exact_flags;   /* never use a form that clobbers flags, even dead ones */
+	bool shstk;         /* false: calls and returns are copied by templates without a check */
+};
+extern struct xlate_opts xlate_opts;
+
+/* Translates the block at src->pc with entry residency `res`. The block is published. NULL: out of memory or
+ * table space (the caller flushes and tries again). */
+struct block *xlate_block(const struct xlate_source *src, u8 res);
+
+/* the entry that indirect jumps / calls to b use: verifies SLOT_TARGET. NULL when memory is out. */
+u8 *xlate_jump_entry(struct block *b);
+u8 *xlate_call_entry(struct block *b);
+/* per-site dispatch of an indirect call through the table; NULL when memory is out */
+u8 *xlate_call_via_table(struct arena *a);
+
+/* arithmetic flags that code at pc may read before it overwrites them; FLAGS_ARITH where in doubt. Looks at
+ * the `avail` readable bytes at `code` only. */
+u16 liveness_flags(gaddr_t pc, const u8 *code, u32 avail);
+
+#endif
