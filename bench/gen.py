@@ -69,12 +69,11 @@ def c_source(r, functions):
                      "\t\tif (s & %du)\n\t\t\ts ^= table[(s >> %d) & 255];\n\t\telse if (p->next)\n\t\t\t"
                      "p = p->next;\n\t}\n\treturn s + %s;" % (k[1] | 1, k[2], k[3] % 50, call))
         elif kind == 1:
-            o.append("\tswitch (x %% 13) {")
+            o.append("\tswitch (x % 13) {")
             for c in range(12):
                 o.append("\tcase %d: p->a += %du; x = x * %d + p->b; %s" % (
                     c, k[c % 6], c * 7 + 3, "break;" if c % 4 else "/* fall through */"))
             o.append("\tdefault: x ^= %s;\n\t}\n\treturn x;" % call)
-            o = [s.replace("%%", "%") for s in o]
         elif kind == 2:
             o.append("\tdouble a[16], t = p->d;\n\tfor (int i = 0; i < 16; i++)\n\t\ta[i] = t * i + %d.5;\n"
                      "\tfor (int j = 0; j < 4; j++)\n\t\tfor (int i = 1; i < 16; i++)\n\t\t\ta[i] += a[i - 1] * 0.25 + "
@@ -86,7 +85,7 @@ def c_source(r, functions):
                      "\treturn x + %s;" % (k[1] % 64 + 1, call))
         else:
             o.append("\tu32 h = %du;\n\tfor (int i = 0; i < 32; i++) {\n\t\th ^= p->buf[i];\n\t\th *= 16777619u;\n\t}\n"
-                     "\tif (h == x)\n\t\treturn %s;\n\treturn p->next ? f%d(p->next, h) : (u64)h << 7;" % (call, i))
+                     "\tif (h == x)\n\t\treturn %s;\n\treturn p->next ? f%d(p->next, h) : (u64)h << 7;" % (k[0], call, i))
         o.append("}")
     o.append("int main(void)\n{\n\tstruct rec *p = 0;\n\tu64 s = 1;\n\tfor (int i = 0; i < 20; i++) {\n\t\tstruct rec *q = "
              "malloc(sizeof(*q));\n\t\tfor (int j = 0; j < 32; j++)\n\t\t\tq->buf[j] = (unsigned char)(i * j);\n"
@@ -105,7 +104,7 @@ def cxx_source(r, classes):
          "template <int N, class T> struct mixer { T v[N]; long sum() const { long s = 0; for (auto &x : v) s += long(x) * N; "
          "return s; } };"]
     for i in range(classes):
-        t = r.choice(["int", "long", "short", "unsigned", "unsigned char"])
+        t = r.choice(["int", "long", "short", "float", "double"])
         o.append("""struct c%d : base {
 	std::vector<%s> v; std::map<std::string, %s> m; mixer<%d, %s> x{};
 	explicit c%d(long n) { for (long i = 0; i < n; i++) { v.push_back(%s(i * %d)); m[std::to_string(i %% %d)] += %s(i); } }
@@ -113,7 +112,7 @@ def cxx_source(r, classes):
 		auto w = v; std::sort(w.begin(), w.end(), [a](auto l, auto r) { return (long(l) ^ a) < (long(r) ^ a); });
 		std::function<long(long)> f = [&](long k) { return k < 2 ? k : long(w[std::size_t(k) %% w.size()]) + k / 2; };
 		long s = x.sum(); for (auto &[k, val] : m) s += long(val) * long(k.size()) + f(a %% 97);
-		return s + std::accumulate(w.begin(), w.end(), 0L);
+		return s + std::accumulate(w.begin(), w.end(), 0L, [](long l, auto r) { return l + long(r); });
 	}
 };""" % (i, t, t, r.randint(3, 40), t, i, t, r.randint(1, 99), r.randint(5, 50), t))
     o.append("int main() { std::vector<std::unique_ptr<base>> all;")

@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 create table n(i integer primary key);
-with recursive c(i) as (select 1 union all select i + 1 from c where i < 120000) insert into n select i from c;
+with recursive c(i) as (select 1 union all select i + 1 from c where i < 200000) insert into n select i from c;
 create table item(id integer primary key, grp int, price int, name text);
 insert into item select i, (i * 7919) % 997, (i * 104729) % 10007, printf('item-%05x', (i * 31337) % 65521) from n;
 create table sale(id integer primary key, item int, day int, amount int);
-insert into sale select i, (i * 48271) % 120000 + 1, (i * 17) % 365, (i * 69621) % 50 + 1 from n;
+insert into sale select i, (i * 48271) % 200000 + 1, (i * 17) % 365, (i * 69621) % 50 + 1 from n;
 create index sale_item on sale(item);
 create index item_grp on item(grp, price);
 select count(*), sum(s.amount * i.price) from sale s join item i on i.id = s.item;

@@ -29,7 +29,7 @@ struct vcpu {
 	u64 engine_sp;           /* SLOT_ENGINE_SP: top of the engine stack of this thread */
 	u64 guest_gs;            /* SLOT_GUEST_GS: the GS base the guest believes it has */
 	u64 tmp;                 /* SLOT_TMP */
-	u64 exit_host;           /* SLOT_EXIT: host address where an exit to the engine came from */
+	u64 exit_id;             /* SLOT_EXIT: exit under way (low half) */
 	u64 gregs[16];           /* SLOT_GREGS: guest registers; r10/r11 are valid here while borrowed */
 	gaddr_t rip;             /* SLOT_RIP */
 	u64 rflags;              /* SLOT_RFLAGS */
@@ -47,6 +47,14 @@ struct vcpu {
 	struct kthread *k;
 	struct sigctx *sig;
 	struct vcpu *next;       /* all threads; list lock in cpu/threads.c */
+	u64 *jtable, *ctable;    /* indirect entries by the low 16 bits of the target */
+	void *region;            /* the whole reservation: this, tables, stacks */
+	size_t region_size;
+	struct cpu_fault {
+		int signo, code, trapno;
+		u64 addr, err;
+	} fault;                 /* from the host handler to cpu_on_fault() */
+	u64 stat_flush, stat_jmiss, stat_cmiss;
 	u64 stat_syscalls, stat_dispatch, stat_blocks, stat_viol;
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
 	u32 trace_at;
@@ -101,6 +109,9 @@ struct cpu_upcalls {
 	int (*guard_code)(gaddr_t page);
 	/* count and record a violation. Guest state is exact and is not changed. */
 	void (*report)(struct vcpu *v, const struct violation *viol);
+	/* around a host fork that copies memory: 0 before it (takes the locks of kern/; cache_lock is taken
+	 * earlier), 1 behind it in the parent, 2 in the child */
+	void (*fork)(int phase);
 };
 extern struct cpu_upcalls cpu_up;
 

@@ -53,7 +53,8 @@ extern const struct sysout kern_outs[];
 extern const char *const kern_syscall_names[]; /* "" where there is none */
 
 /* dispatch.c */
-void kern_init(void);                   /* cpu_up.syscall, .prot, .guard_code, .fork; cpu_child_init */
+/* fills in this floor's upcalls; the first thread exists. 0 or -ENOMEM */
+long kern_init(struct vcpu *v) __must_check;
 void kern_syscall(struct vcpu *v);      /* cpu_up.syscall */
 /* the host's call of a handler's own number: sleeps interruptibly where the table says so */
 long kern_host(struct vcpu *v, long nr, const u64 a[6]);
@@ -67,19 +68,27 @@ static inline long kern_put(gaddr_t to, const void *from, size_t n)
 struct kthread {
 	u32 spurious;       /* write faults in a row that no guard explains */
 	gaddr_t fault_page; /* where */
+	struct kthread *next_free;
 };
 extern int kern_pid;    /* of the process whose memory this is: a vfork child's v->pid differs */
 void kern_child_init(struct vcpu *v, bool shares_vm);
 void kern_thread_exit(struct vcpu *v);
-/* around a fork that copies memory (cpu_up.fork): 0 before, 1 after in the parent, 2 in the child */
+/* around a fork that copies memory: cpu_up.fork */
 void kern_fork(int phase);
+/* enters v's shadow stack in the guest's memory map */
+void kern_note_shstk(struct vcpu *v);
+
+/* restart.c */
+void kern_restart_init(void);
 
 /* sys_mm.c: the guest's program break; 0 = the host keeps it */
 gaddr_t mm_brk(void);
 extern bool mm_read_implies_exec; /* personality(2), kept from the host */
 
-/* sys_fd.c: engine descriptors out of the way of a guest that wants number fd. 0 or -errno */
-long fd_evict(struct vcpu *v, int fd) __must_check;
+/* sys_fd.c: the block of engine descriptors may move (dup2 onto one of them); this lock keeps it still */
+void fd_lock(void);
+void fd_unlock(void);
+void fd_lock_after_fork(void);
 
 /* sys_proc.c: if the guest string `path` names this process' own /proc/.../exe: the path to give to the host
  * instead, in buf; for every call that follows the link. False: use the guest's pointer */
@@ -89,10 +98,5 @@ enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC
 enum proc_file proc_file(struct vcpu *v, const char *path);
 long proc_make_maps(const char *path, bool smaps);
 long proc_make_status(struct vcpu *v, const char *path);
-
-/* kern/report.c */
-void report_exit(struct vcpu *v, int status);
-
-#include "kern/syscalls.h"
 
 #endif

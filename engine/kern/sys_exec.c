@@ -5,8 +5,8 @@
  * stands (load/plan.c, load/replace.c); the other threads are ended by the kernel's own exec.
  */
 #include <linux/fcntl.h>
+#include "kern/kern.h"
 #include "kern/report.h"
-#include "kern/sys_exec.h"
 #include "load/load.h"
 #include "rt/engine.h"
 
@@ -91,12 +91,12 @@ static long do_exec(struct vcpu *v, int dirfd, gaddr_t gpath, char *const *argv,
 	return r;
 }
 
-long sys_execve(struct vcpu *v, gaddr_t path, gaddr_t argv, gaddr_t envp)
+SYSCALL(exec)
 {
-	return do_exec(v, AT_FDCWD, path, (char *const *)argv, (char *const *)envp, 0);
+	return do_exec(v, AT_FDCWD, a[0], (char *const *)a[1], (char *const *)a[2], 0);
 }
 
-long sys_execveat(struct vcpu *v, int dirfd, gaddr_t path, gaddr_t argv, gaddr_t envp, int flags)
+SYSCALL(execat)
 {
-	return do_exec(v, dirfd, path, (char *const *)argv, (char *const *)envp, flags);
+	return do_exec(v, (int)a[0], a[1], (char *const *)a[2], (char *const *)a[3], (int)a[4]);
 }

@@ -10,7 +10,7 @@
  *
  * Not seen: stores through another mapping of the same MAP_SHARED pages, from this process or another. A JIT that
  * writes code through an alias is right as long as the executable mapping was not executed before the store, or
- * is changed by mprotect/munmap/mmap in between (docs/known limits; issue 3 tracks aliases).
+ * is changed by mprotect, munmap or mmap in between.
  */
 #ifndef GNOMON_KERN_VMA_H
 #define GNOMON_KERN_VMA_H
@@ -35,9 +35,10 @@ struct vma {
 /* reserves the table. 0 or -ENOMEM */
 long vma_init(void) __must_check;
 
-/* [start, end) is now mapped with `prot` (guest's view), whatever was there before; ends are page-aligned by the
- * callee. Each takes the lock. */
-void vma_set(gaddr_t start, gaddr_t end, int prot, u32 flags);
+/* [start, end) is now mapped, privately and with `prot` (guest's view), whatever was there before; ends are
+ * page-aligned by the callee. Each takes the lock. */
+void vma_set(gaddr_t start, gaddr_t end, int prot);
+void vma_set_flags(gaddr_t start, gaddr_t end, int prot, u32 flags);
 /* not mapped any more */
 void vma_clear(gaddr_t start, gaddr_t end);
 
@@ -64,6 +65,8 @@ extern u32 vma_nguarded;
 
 /* for a change in several steps: sys_mm.c, sys_shm.c. All below: [holds: vma_lock] */
 void vma_lock(void);
+/* room for n more areas; false when memory is out. Before the host's call, so that it can be refused */
+bool vma_room_locked(u32 n) __must_check;
 void vma_unlock(void);
 void vma_lock_after_fork(void);
 void vma_set_locked(gaddr_t start, gaddr_t end, int prot, u32 flags);

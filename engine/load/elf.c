@@ -110,12 +110,6 @@ static int guest_prot(u32 p_flags)
 	       (p_flags & PF_X ? PROT_EXEC : 0);
 }
 
-/* what the host mapping gets: code must be readable for the translator, never executable */
-static int host_prot(int guest)
-{
-	return guest & PROT_EXEC ? (guest & ~PROT_EXEC) | PROT_READ : guest;
-}
-
 /* page bounds of a segment; false if it maps nothing */
 static bool seg_pages(const Elf64_Phdr *ph, u64 bias, u64 *lo, u64 *hi)
 {
@@ -306,7 +300,7 @@ static long map_segment(const struct elf_file *f, const Elf64_Phdr *ph, u64 bias
 	mid = lo;
 	if (ph->p_filesz) {
 		mid = PAGE_UP(bias + ph->p_vaddr + ph->p_filesz);
-		r = sys_6(__NR_mmap, lo, mid - lo, host_prot(prot), MAP_PRIVATE | MAP_FIXED, f->fd,
+		r = sys_6(__NR_mmap, lo, mid - lo, vma_host_prot(prot), MAP_PRIVATE | MAP_FIXED, f->fd,
 			  PAGE_DOWN(ph->p_offset));
 		if (sys_failed(r))
 			return r;

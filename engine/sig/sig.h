@@ -55,4 +55,26 @@ void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 er
 #define SIG_RESTART (-512L) /* dispatcher: rewind v->rip to the SYSCALL and restore rax */
 long sig_safe_syscall(struct vcpu *v, long nr, const u64 args[6]);
 
+/* What an interrupted call would have returned inside the kernel: decides, with the handler that is about to
+ * run, between SIG_RESTART and -EINTR. Asked by sig_safe_syscall; set by kern_init (the classes are data of kern/) */
+enum sig_restart {
+	RESTART_NEVER,  /* EINTR */
+	RESTART_SYS,    /* ERESTARTSYS: again if no handler runs, or the first one has SA_RESTART */
+	RESTART_NOHAND, /* ERESTARTNOHAND: again only if no handler runs */
+	RESTART_BLOCK,  /* ERESTART_RESTARTBLOCK: the same */
+	RESTART_ALWAYS, /* ERESTARTNOINTR */
+};
+extern enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
+
+/* sig_safe_syscall with the guest's mask replaced by `mask` for as long as the call sleeps (ppoll and its kind).
+ * A handler that the new mask lets in runs with it, and its frame brings the old mask back. args has no mask. */
+long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 args[6], u64 mask);
+/* signals that are pending for this thread or its process and blocked */
+u64 sig_pending(struct vcpu *v);
+/* rt_sigtimedwait: takes one signal of `set` off the queues. Its number with *info filled in, -EAGAIN, -EINTR.
+ * timeout NULL: for ever; { 0, 0 }: only look. Already checked. */
+long sig_timedwait(struct vcpu *v, u64 set, u8 info[128], const s64 timeout[2]);
+/* rt_sigsuspend and pause: sleeps with `mask` until a handler runs: -EINTR, or SIG_RESTART if there was none */
+long sig_suspend(struct vcpu *v, u64 mask);
+
 #endif

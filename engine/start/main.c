@@ -230,7 +230,8 @@ static void load(struct initial *in)
 		cannot_run(record.file, *interp ? interp : NULL, size < 0 ? "its descriptor" : why, r);
 	if (r)
 		fail_late(size < 0 ? "its descriptor" : why, interp, r);
-	vma_set(eng.stack_lo, eng.stack_hi, PROT_READ | PROT_WRITE | (eng.stack_exec ? PROT_EXEC : 0));
+	vma_set_flags(eng.stack_lo, eng.stack_hi, PROT_READ | PROT_WRITE | (eng.stack_exec ? PROT_EXEC : 0),
+		      VMA_GROWSDOWN);
 	sys5(__NR_prctl, PR_SET_NAME, eng.comm, 0, 0, 0);
 }
 
@@ -251,12 +252,13 @@ static void start_shadow_stack(struct vcpu *v)
 static void wire(void)
 {
 	cpu_up.syscall = kern_syscall;
-	cpu_up.deliver = sig_deliver;
-	cpu_up.fault = sig_fault;
 	cpu_up.prot = vma_prot;
 	cpu_up.guard_code = vma_guard_code;
-	cpu_up.report = report_violation;
+	cpu_up.fork = kern_fork;
 	cpu_child_init = kern_child_init;
+	cpu_up.deliver = sig_deliver;
+	cpu_up.fault = sig_fault;
+	cpu_up.report = report_violation;
 }
 
 void __noreturn start_main(u64 *sp)

@@ -86,6 +86,18 @@ gaddr_t recipe_ret_pc(u64 twin_sp)
 	return 0;
 }
 
+/* loopcc taken | jmp short not | [nop] jmp target: behind its first instruction the guest's has been executed */
+static void recover_loop(const u8 *start, const struct hregs *h, struct recovered *out)
+{
+	struct insn in;
+	int step = step_of(start, (u8 *)h->rip);
+
+	if (!step)
+		return;
+	insn_decode(&in, (u8 *)out->rip, 15, out->rip);
+	out->rip = step == 1 ? out->rip + in.len : in.target;
+}
+
 static void recover_entry(const struct block *b, struct hregs *h, struct recovered *out)
 {
 	bool first = (u8 *)h->rip < block_host(b) - 3;
@@ -114,6 +126,9 @@ static void recover_record(const struct block *b, const struct recipe_walk *w, s
 	case RK_LANDING_X:
 		recover_landing(start, h, w->kind == RK_LANDING_X, spill, &out->twin_sp);
 		out->rip = recipe_ret_pc(out->twin_sp);
+		break;
+	case RK_LOOP:
+		recover_loop(start, h, out);
 		break;
 	case RK_R11_TMP:
 		if (step_of(start, (u8 *)h->rip) > 0)

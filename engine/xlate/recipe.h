@@ -25,6 +25,7 @@ enum rkind {
 	RK_RET,
 	RK_LANDING,  /* compare with flags */
 	RK_LANDING_X,/* compare without flags, rcx spilled */
+	RK_LOOP,     /* loop/jrcxz: only its first instruction changes guest state */
 	RK_R11_TMP,  /* r11 used as scratch around one instruction: twin pointer in SLOT_TSP */
 };
 

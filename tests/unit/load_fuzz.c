@@ -277,7 +277,8 @@ static void try_load(int fd, struct outcome k)
 		if (k.what == KILLED && first_segment_empty(&f))
 			_exit(0);
 		/* of images this large the place alone decides whether the kernel finds room */
-		whatever = !elf_measure(&f, &img) && img.hi - img.lo > 1ul << 30 && k.what == KILLED;
+		whatever = !elf_measure(&f, &img) && (img.hi - img.lo > 1ul << 30 || img.entry > 1ul << 30) &&
+			   k.what == KILLED;
 		r = elf_map_image(&f, 0, &img);
 		if (r)
 			e = (struct outcome){ KILLED, (int)-r };

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of cpu/ share.
+ */
+#ifndef GNOMON_CPU_CPU_H
+#define GNOMON_CPU_CPU_H
+
+#include "cache/cache.h"
+#include "cpu/threads.h"
+#include "cpu/vcpu.h"
+#include "xlate/xlate.h"
+
+/* enter.S */
+void cpu_exit_res0(void);
+void cpu_exit_res1(void);
+void cpu_exit_res2(void);
+void cpu_exit_res3(void);
+void cpu_exit_call(void);
+void cpu_exit_ret_slow(void);
+void cpu_ret_miss(void);
+void cpu_exit_jmiss(void);
+void cpu_exit_cmiss(void);
+void cpu_exit_syscall(void);
+void cpu_exit_emul(void);
+void cpu_from_signal(void);
+void cpu_from_fault(void);
+void cpu_resume(void);
+extern const u8 cpu_asm_begin[], cpu_asm_end[], cpu_resume_check[], cpu_resume_end[], cpu_resume_pending[];
+long cpu_host_clone(u64 flags, u64 stack, u64 ptid, u64 ctid, u64 tls, struct vcpu *child);
+long cpu_host_clone3(struct kclone_args *ca, size_t size, struct vcpu *child);
+void __noreturn cpu_free_and_exit(void *base, size_t size, int status);
+
+/* run.c: make SLOT_RESUME fit v->rip */
+void cpu_prepare(struct vcpu *v);
+/* tables of indirect entries */
+void cpu_tables_init(struct vcpu *v);
+void cpu_tables_forget(struct block *b);
+void cpu_tables_reset(void);
+void cpu_site_via_table(struct exit *x);
+
+/* shstk.c */
+static inline u64 *shstk_slot(u64 twin_sp)
+{
+	return (u64 *)(twin_sp - SHSTK_TWIN_DELTA);
+}
+static inline u64 *shstk_rec(u64 twin_sp)
+{
+	return (u64 *)(twin_sp + SHSTK_REC_DELTA);
+}
+static inline u64 shstk_top(const struct vcpu *v)
+{
+	return v->ss.twin + (v->ss.hi - v->ss.lo);
+}
+/* pushes a word whose twin is the slow path. False when the stack is full */
+bool shstk_push(struct vcpu *v, u64 word, u64 rsp);
+/* twins that lead into the block become the slow path, on every thread's stack */
+void shstk_forget(struct block *b);
+void shstk_forget_all(void);
+/* a copy of the live part for a child that gets its own memory: before and after a fork */
+struct shstk_copy {
+	u64 map, size;
+};
+long shstk_fork_prepare(struct vcpu *v, struct shstk_copy *c) __must_check;
+void shstk_fork_parent(struct shstk_copy *c);
+void shstk_fork_child(struct vcpu *v, struct shstk_copy *c);
+
+/* violation.c: the RET at v->rip does not match. Reports, and moves SSP to where the run can go on. True if the
+ * word on the stack may be followed, false if #CP is to be raised */
+bool violation_return(struct vcpu *v, u64 word);
+
+/* emul.c: executes the instruction at v->rip that the translator gave to the engine */
+void emul_insn(struct vcpu *v);
+void emul_return(struct vcpu *v, u32 extra);
+
+#endif

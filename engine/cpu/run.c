@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher: what happens each time guest code leaves the cache. Called from enter.S on the thread's engine
+ * stack with the guest's state in the vcpu; comes back with SLOT_RESUME set for v->rip.
+ */
+#include <linux/signal.h>
+#include <asm/mman.h>
+#include "cpu/cpu.h"
+#include "gnomon/board.h"
+#include "gnomon/exit.h"
+#include "rt/engine.h"
+#include "xlate/recipe.h"
+
+struct cpu_upcalls cpu_up;
+
+#define ICALL_MISSES 4 /* wrong predictions before a call site goes through the table */
+
+static void flush_everything(struct vcpu *v)
+{
+	cpu_tables_reset();
+	shstk_forget_all();
+	cache_flush_all();
+	v->stat_flush++;
+}
+
+/* readable bytes of the page at pc for the translator. False: not executable */
+static bool source_at(gaddr_t pc, struct xlate_source *s, u8 *buf)
+{
+	int prot = cpu_up.prot(PAGE_DOWN(pc), NULL);
+
+	if (prot < 0 || !(prot & PROT_EXEC))
+		return false;
+	s->pc = pc;
+	s->code = (const u8 *)pc;
+	s->avail = (u32)(PAGE_SIZE - pc % PAGE_SIZE);
+	s->straddle = NULL;
+	if (s->avail >= 15)
+		return true;
+	prot = cpu_up.prot(PAGE_DOWN(pc) + PAGE_SIZE, NULL);
+	if (prot < 0 || !(prot & PROT_EXEC))
+		return true;
+	memcpy(buf, (const u8 *)pc, s->avail + 15);
+	s->straddle = buf;
+	s->straddle_len = s->avail + 15;
+	return true;
+}
+
+static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
+{
+	struct xlate_source s;
+	struct block *b;
+	u8 buf[32];
+
+	if (!source_at(pc, &s, buf))
+		return NULL;
+	cpu_up.guard_code(PAGE_DOWN(pc));
+	b = xlate_block(&s, res);
+	if (!b) {
+		flush_everything(v);
+		b = xlate_block(&s, res);
+		if (!b)
+			rt_die(GN_EXIT_USAGE, "no memory for the code cache near %lx", pc);
+	}
+	if (b->flags & BLOCK_STRADDLE)
+		cpu_up.guard_code(PAGE_DOWN(pc) + PAGE_SIZE);
+	v->stat_blocks++;
+	return b;
+}
+
+/* [holds: cache_lock] host entry for pc; NULL where the guest cannot execute. *b may be NULL for an entry inside */
+static u8 *entry_of(struct vcpu *v, gaddr_t pc, u8 res, struct block **b)
+{
+	u8 *inside;
+
+	*b = cache_find(pc, res);
+	if (!*b && !res && !xlate_opts.one_insn) {
+		inside = cache_find_inside(pc, b);
+		if (inside)
+			return inside;
+	}
+	if (!*b)
+		*b = build(v, pc, res);
+	return *b ? block_host(*b) : NULL;
+}
+
+static void resume_at(struct vcpu *v, u8 *host, u8 res)
+{
+	v->resume = (u64)host;
+	v->resume_r11 = res & RES_R11_HOME ? v->gregs[R11] : v->twin_sp;
+}
+
+/* v->rip cannot be executed: the fault a fetch makes */
+static void fetch_fault(struct vcpu *v)
+{
+	int prot = cpu_up.prot(PAGE_DOWN(v->rip), NULL);
+
+	if (v->rip >> 47)
+		cpu_up.fault(v, SIGSEGV, 0x80 /* SI_KERNEL */, 0, 13, 0);
+	else
+		cpu_up.fault(v, SIGSEGV, prot < 0 ? 1 : 2, v->rip, 14, prot < 0 ? 0x14 : 0x15);
+}
+
+static void chaos(struct vcpu *v)
+{
+	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % 64 == 0 && cpu_thread_count() == 1)
+		flush_everything(v);
+}
+
+void cpu_prepare(struct vcpu *v)
+{
+	struct block *b;
+	u8 *host;
+
+	for (;;) {
+		v->stat_dispatch++;
+		v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
+		cache_lock();
+		chaos(v);
+		host = entry_of(v, v->rip, 0, &b);
+		cache_unlock();
+		if (host)
+			break;
+		fetch_fault(v);
+	}
+	resume_at(v, host, 0);
+}
+
+/* an exit nobody has linked yet */
+void cpu_on_exit(struct vcpu *v);
+void cpu_on_exit(struct vcpu *v)
+{
+	struct exit *x = &cache_exits[(u32)v->exit_id];
+	u64 epoch = cache_epoch;
+	struct block *b;
+	u8 *host;
+	u8 res = x->res;
+
+	v->rip = x->target;
+	cache_lock();
+	v->stat_dispatch++;
+	v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
+	chaos(v);
+	host = entry_of(v, v->rip, res, &b);
+	if (host && epoch == cache_epoch && !x->to && !xlate_opts.one_insn) {
+		if (x->kind == EXIT_JMP)
+			cache_link(x, b, host);
+		else if (host == block_host(b))
+			cache_link(x, b, host - RECIPE_ENTRY_LEN);
+	}
+	cache_unlock();
+	if (host) {
+		resume_at(v, host, res);
+		return;
+	}
+	fetch_fault(v);
+	cpu_prepare(v);
+}
+
+/* arrived at the wrong place: fill the table for next time */
+void cpu_on_jmiss(struct vcpu *v);
+void cpu_on_jmiss(struct vcpu *v)
+{
+	struct exit *x = &cache_exits[(u32)v->exit_id];
+	struct block *b;
+	u8 *entry;
+
+	v->rip = v->target;
+	cache_lock();
+	b = cache_find(v->rip, 0);
+	if (!b)
+		b = build(v, v->rip, 0);
+	entry = b ? xlate_jump_entry(b) : NULL;
+	if (entry) {
+		v->jtable[v->rip % TABLE_ENTRIES] = (u64)entry;
+		if (v->exit_id && x->kind == EXIT_IJMP && !x->to && x - cache_exits < cache_nexits)
+			cache_link(x, b, entry);
+	}
+	v->exit_id = 0;
+	cache_unlock();
+	v->stat_jmiss++;
+	cpu_prepare(v);
+}
+
+static struct exit *icall_site(struct vcpu *v)
+{
+	u64 h = *(u64 *)v->twin_sp;
+	struct block *b = cache_find_host(h);
+
+	for (u32 i = 0; b && i < b->nexits; i++) {
+		struct exit *x = &cache_exits[b->exit0 + i];
+
+		if (x->kind == EXIT_ICALL && (u64)cache_arenas[b->arena].base + x->site + 4 == h)
+			return b->flags & BLOCK_DEAD ? NULL : x;
+	}
+	return NULL;
+}
+
+void cpu_on_cmiss(struct vcpu *v);
+void cpu_on_cmiss(struct vcpu *v)
+{
+	struct exit *x;
+	struct block *b;
+	u8 *entry;
+
+	v->rip = v->target;
+	cache_lock();
+	b = cache_find(v->rip, 0);
+	if (!b)
+		b = build(v, v->rip, 0);
+	entry = b ? xlate_call_entry(b) : NULL;
+	x = icall_site(v);
+	if (entry) {
+		v->ctable[v->rip % TABLE_ENTRIES] = (u64)entry;
+		if (x && x->misses < ICALL_MISSES && !xlate_opts.one_insn) {
+			x->misses++;
+			if (x->to)
+				cache_unlink(x);
+			if (x->misses < ICALL_MISSES)
+				cache_link(x, b, entry);
+			else
+				cpu_site_via_table(x);
+		}
+	}
+	cache_unlock();
+	v->stat_cmiss++;
+	cpu_prepare(v);
+}
+
+/* a call site with many targets: from now on through the table, for good */
+void cpu_site_via_table(struct exit *x)
+{
+	struct arena *a = &cache_arenas[cache_blocks[x->block].arena];
+	u8 *thunk = xlate_call_via_table(a);
+
+	if (thunk)
+		cache_point(a, x->site, thunk);
+}
+
+/* back into the block behind an instruction the engine executed */
+static void go_on_behind(struct vcpu *v, u32 id, u64 epoch)
+{
+	struct exit *x = &cache_exits[id];
+
+	if (epoch == cache_epoch && v->rip == x->target) {
+		v->resume = (u64)cache_arenas[cache_blocks[x->block].arena].base + x->site;
+		v->resume_r11 = v->twin_sp;
+	} else {
+		cpu_prepare(v);
+	}
+}
+
+void cpu_on_syscall(struct vcpu *v);
+void cpu_on_syscall(struct vcpu *v)
+{
+	u32 id = (u32)v->exit_id;
+	u64 epoch = cache_epoch;
+
+	v->rip = cache_exits[id].target;
+	v->gregs[RCX] = v->rip;
+	v->gregs[R11] = v->rflags;
+	v->stat_syscalls++;
+	cpu_up.syscall(v);
+	go_on_behind(v, id, epoch);
+}
+
+void cpu_on_emul(struct vcpu *v);
+void cpu_on_emul(struct vcpu *v)
+{
+	u32 id = (u32)v->exit_id;
+	u64 epoch = cache_epoch;
+	struct block *b = &cache_blocks[cache_exits[id].block];
+	gaddr_t next = cache_exits[id].target;
+	struct recipe_walk w;
+
+	v->rip = 0;
+	recipe_walk_init(&w, b);
+	while (recipe_walk_next(&w))
+		if (w.glen && b->pc + w.goff + w.glen == next)
+			v->rip = b->pc + w.goff;
+	BUG_ON(!v->rip);
+	emul_insn(v);
+	go_on_behind(v, id, epoch);
+}
+
+void cpu_on_ret(struct vcpu *v);
+void cpu_on_ret(struct vcpu *v)
+{
+	v->rip = recipe_ret_pc(v->twin_sp);
+	BUG_ON(!v->rip);
+	emul_return(v, 0);
+	cpu_prepare(v);
+}
+
+void cpu_on_pending(struct vcpu *v);
+void cpu_on_pending(struct vcpu *v)
+{
+	__atomic_and_fetch(&v->pending, ~(u32)(PEND_STOP | PEND_FLUSH), __ATOMIC_SEQ_CST);
+	if (v->pending & PEND_SIGNAL)
+		cpu_up.deliver(v);
+	cpu_prepare(v);
+}
+
+void cpu_on_signal(struct vcpu *v);
+void cpu_on_signal(struct vcpu *v)
+{
+	cpu_on_pending(v);
+}
+
+void cpu_on_fault(struct vcpu *v);
+void cpu_on_fault(struct vcpu *v)
+{
+	struct cpu_fault f = v->fault;
+
+	cpu_up.fault(v, f.signo, f.code, f.addr, f.trapno, f.err);
+	cpu_prepare(v);
+}
+
+void __noreturn cpu_run(struct vcpu *v)
+{
+	cpu_prepare(v);
+	cpu_resume();
+	__builtin_unreachable();
+}
+
+static void block_dies(struct block *b)
+{
+	cpu_tables_forget(b);
+	shstk_forget(b);
+}
+
+void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end)
+{
+	(void)v;
+	cache_lock();
+	cache_sever_range(start, end, block_dies);
+	cache_unlock();
+}

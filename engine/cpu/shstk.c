@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread's shadow stack: the guest's read-only view, the engine's writable view of the same pages, the twins
+ * (host return points) and the records (guest RSP at each call), at fixed distances from each other. Called on
+ * engine stacks by the thread that owns the stack, or for all threads with cache_lock held.
+ */
+#include <asm/mman.h>
+#include "cpu/cpu.h"
+
+#define GUARD PAGE_SIZE /* above the top: a return on an empty stack reads zeroes there, and goes the slow way */
+
+static long map_at(u64 addr, u64 size, int prot, int flags)
+{
+	return sys_6(__NR_mmap, addr, size, prot, flags, -1, 0);
+}
+
+/* the three engine ranges, laid out inside one reservation whose gaps are given back */
+static long lay_out(struct shstk *s, u64 shared, u64 size)
+{
+	const int anon = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	u64 span = SHSTK_TWIN_DELTA + SHSTK_REC_DELTA + size + 2 * GUARD;
+	long r = map_at(0, span, PROT_NONE, anon), p;
+
+	if (sys_failed(r))
+		return r;
+	s->alias = (u64)r + GUARD;
+	s->twin = s->alias + SHSTK_TWIN_DELTA;
+	p = sys5(__NR_mremap, shared, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, s->alias);
+	if (!sys_failed(p))
+		p = map_at(s->alias + size, GUARD, PROT_READ | PROT_WRITE, anon | MAP_FIXED);
+	if (!sys_failed(p))
+		p = map_at(s->twin - GUARD, size + 2 * GUARD, PROT_READ | PROT_WRITE, anon | MAP_FIXED);
+	if (!sys_failed(p))
+		p = map_at(s->twin + SHSTK_REC_DELTA, size + GUARD, PROT_READ | PROT_WRITE, anon | MAP_FIXED);
+	if (sys_failed(p)) {
+		sys2(__NR_munmap, r, span);
+		return p;
+	}
+	sys2(__NR_munmap, s->alias + size + GUARD, s->twin - 2 * GUARD - s->alias - size);
+	sys2(__NR_munmap, s->twin + size + GUARD, SHSTK_REC_DELTA - size - GUARD);
+	rt_own_range((void *)(s->alias - GUARD), size + 2 * GUARD);
+	rt_own_range((void *)(s->twin - GUARD), size + 2 * GUARD);
+	rt_own_range((void *)(s->twin + SHSTK_REC_DELTA), size + GUARD);
+	return 0;
+}
+
+long shstk_create(struct vcpu *v, u64 size)
+{
+	struct shstk s = { 0 };
+	long p, ret;
+
+	size = min(PAGE_UP(size), (u64)SHSTK_SIZE_MAX & PAGE_MASK);
+	if (!size)
+		return -EINVAL;
+	p = map_at(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE);
+	if (sys_failed(p))
+		return p;
+	ret = lay_out(&s, (u64)p, size);
+	if (ret) {
+		sys2(__NR_munmap, p, size);
+		return ret;
+	}
+	sys3(__NR_mprotect, p, size, PROT_READ);
+	s.lo = (u64)p;
+	s.hi = s.lo + size;
+	v->ss = s;
+	v->own_lo = s.lo;
+	v->own_size = size;
+	v->twin_sp = shstk_top(v);
+	for (u64 t = v->twin_sp; t < v->twin_sp + GUARD; t += 8)
+		*(u64 *)t = (u64)cpu_ret_miss;
+	return 0;
+}
+
+void shstk_release(struct vcpu *v)
+{
+	u64 size = v->ss.hi - v->ss.lo;
+
+	if (!size || !v->own_lo)
+		return;
+	rt_disown_range((void *)(v->ss.alias - GUARD), size + 2 * GUARD);
+	rt_disown_range((void *)(v->ss.twin - GUARD), size + 2 * GUARD);
+	rt_disown_range((void *)(v->ss.twin + SHSTK_REC_DELTA), size + GUARD);
+	sys2(__NR_munmap, v->ss.lo, size);
+	sys2(__NR_munmap, v->ss.alias - GUARD, size + 2 * GUARD);
+	sys2(__NR_munmap, v->ss.twin - GUARD, size + 2 * GUARD);
+	sys2(__NR_munmap, v->ss.twin + SHSTK_REC_DELTA, size + GUARD);
+	v->own_lo = 0;
+}
+
+bool shstk_push(struct vcpu *v, u64 word, u64 rsp)
+{
+	if (v->twin_sp - 8 < v->ss.twin)
+		return false;
+	v->twin_sp -= 8;
+	*shstk_slot(v->twin_sp) = word;
+	*shstk_rec(v->twin_sp) = rsp;
+	*(u64 *)v->twin_sp = (u64)cpu_ret_miss;
+	return true;
+}
+
+static void forget_between(struct vcpu *v, u64 lo, u64 hi)
+{
+	for (u64 t = v->twin_sp; t < shstk_top(v); t += 8) {
+		u64 h = *(u64 *)t;
+
+		if (h >= lo && h < hi)
+			*(u64 *)t = (u64)cpu_ret_miss;
+	}
+}
+
+void shstk_forget(struct block *b)
+{
+	u64 host = (u64)block_host(b);
+
+	for (struct vcpu *v = cpu_threads; v; v = v->next)
+		forget_between(v, host, host + b->host_len);
+}
+
+void shstk_forget_all(void)
+{
+	for (struct vcpu *v = cpu_threads; v; v = v->next)
+		forget_between(v, 0, ~0ul);
+}
+
+/*
+ * The shadow stack is shared memory, which fork does not copy: the parent makes a second one with the live part
+ * before, the child moves it over both of its views before it runs.
+ */
+long shstk_fork_prepare(struct vcpu *v, struct shstk_copy *c)
+{
+	u64 used = v->twin_sp - v->ss.twin;
+	long p;
+
+	c->size = v->ss.hi - v->ss.lo;
+	c->map = 0;
+	if (!c->size)
+		return 0;
+	p = map_at(0, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE);
+	if (sys_failed(p))
+		return p;
+	c->map = (u64)p;
+	used = used >= 512 ? used - 512 : 0; /* a little of the dead part, too */
+	memcpy((void *)(c->map + used), (void *)(v->ss.alias + used), c->size - used);
+	return 0;
+}
+
+void shstk_fork_parent(struct shstk_copy *c)
+{
+	if (c->map)
+		sys2(__NR_munmap, c->map, c->size);
+}
+
+void shstk_fork_child(struct vcpu *v, struct shstk_copy *c)
+{
+	const int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
+	long p;
+
+	if (!c->map)
+		return;
+	p = sys5(__NR_mremap, c->map, 0, c->size, fixed, v->ss.alias);
+	BUG_ON((u64)p != v->ss.alias);
+	p = sys5(__NR_mremap, c->map, c->size, c->size, fixed, v->ss.lo);
+	BUG_ON((u64)p != v->ss.lo);
+	sys3(__NR_mprotect, v->ss.lo, c->size, PROT_READ);
+}

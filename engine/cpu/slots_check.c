@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The offsets that assembly and emitted code use are those of struct vcpu. Nothing here runs. */
+#include "cpu/vcpu.h"
+
+#define SAME(slot, field) _Static_assert(slot == offsetof(struct vcpu, field), #slot)
+SAME(SLOT_SELF, self);
+SAME(SLOT_TSP, twin_sp);
+SAME(SLOT_TARGET, target);
+SAME(SLOT_SPILL, spill);
+SAME(SLOT_ENGINE_SP, engine_sp);
+SAME(SLOT_GUEST_GS, guest_gs);
+SAME(SLOT_TMP, tmp);
+SAME(SLOT_EXIT, exit_id);
+SAME(SLOT_GREGS, gregs);
+SAME(SLOT_RIP, rip);
+SAME(SLOT_RFLAGS, rflags);
+SAME(SLOT_RESUME, resume);
+SAME(SLOT_IN_ENGINE, in_engine);
+SAME(SLOT_PENDING, pending);
+SAME(SLOT_R11, resume_r11);
+_Static_assert(sizeof(struct vcpu) <= VCPU_SIZE, "VCPU_SIZE");

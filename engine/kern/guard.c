@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guarded pages: pages the guest may write, made read-only for the host because code was translated from them. A
+ * hash table by page, under vma_lock. A page's entry outlives its guard: it counts how often the guard had to be
+ * lifted, and a page where that happens too often is not guarded again.
+ *
+ * Lifting needs cpu_invalidate() between two looks at the table, with the lock released: the entry is LEAVING for
+ * as long, and the page stays read-only. If code was translated from the page meanwhile (guard_code gave the entry
+ * a new generation), it all starts again. Two threads may lift the same page: whoever comes second finds it done.
+ */
+#include "cpu/threads.h"
+#include "kern/kern.h"
+#include "kern/vma.h"
+
+#define FIRST_CAP 256u
+#define MAX_LIFTS 32
+#define MAX_SPURIOUS 64
+
+enum { GUARD_NONE, GUARD_ON, GUARD_LEAVING };
+
+struct guard {
+	gaddr_t page; /* 0: free entry */
+	u32 gen;
+	u16 lifts;
+	u8 state;
+};
+
+static struct guard first_table[FIRST_CAP];
+static struct guard *table = first_table;
+static u32 cap = FIRST_CAP, used;
+static u32 last_gen;
+u32 vma_nguarded;
+
+static u32 slot_of(const struct guard *t, u32 n, gaddr_t page)
+{
+	u32 i = (u32)((page >> 12) * 0x9e3779b97f4a7c15ull >> 40) & (n - 1);
+
+	while (t[i].page && t[i].page != page)
+		i = (i + 1) & (n - 1);
+	return i;
+}
+
+static struct guard *lookup(gaddr_t page)
+{
+	struct guard *g = &table[slot_of(table, cap, page)];
+
+	return g->page ? g : NULL;
+}
+
+/* drops what says nothing any more; doubles if that is not enough */
+static bool rehash(void)
+{
+	struct guard *old = table, *bigger;
+	u32 old_cap = cap, live = 0, want = cap;
+
+	for (u32 i = 0; i < cap; i++)
+		live += table[i].page && (table[i].state || table[i].lifts);
+	if (live * 4 > cap)
+		want *= 2;
+	bigger = rt_map(want * sizeof(*table));
+	if (!bigger)
+		return false;
+	used = 0;
+	for (u32 i = 0; i < old_cap; i++) {
+		if (!old[i].page || !(old[i].state || old[i].lifts))
+			continue;
+		bigger[slot_of(bigger, want, old[i].page)] = old[i];
+		used++;
+	}
+	table = bigger;
+	cap = want;
+	if (old != first_table)
+		rt_unmap(old, old_cap * sizeof(*old));
+	return true;
+}
+
+static struct guard *lookup_or_add(gaddr_t page)
+{
+	struct guard *g = lookup(page);
+
+	if (g)
+		return g;
+	if (used * 2 >= cap && !rehash() && used + 1 >= cap)
+		return NULL;
+	g = &table[slot_of(table, cap, page)];
+	*g = (struct guard){ .page = page };
+	used++;
+	return g;
+}
+
+static bool area_of(gaddr_t page, struct vma *a)
+{
+	return vma_find_locked(page, a) && a->start <= page;
+}
+
+int vma_guard_code(gaddr_t page)
+{
+	struct guard *g;
+	struct vma a;
+	int ret = 0;
+
+	page = PAGE_DOWN(page);
+	vma_lock();
+	if (!area_of(page, &a) || !(a.prot & PROT_WRITE) || (a.flags & VMA_SHSTK))
+		goto out;
+	ret = 1;
+	g = a.flags & VMA_SEALED ? NULL : lookup_or_add(page);
+	if (!g || g->lifts >= MAX_LIFTS)
+		goto out;
+	/* LEAVING: still read-only, and the new generation tells the leaver to start again */
+	if (g->state == GUARD_NONE) {
+		if (sys3(__NR_mprotect, page, PAGE_SIZE, vma_host_prot(a.prot) & ~PROT_WRITE))
+			goto out;
+		vma_nguarded++;
+	}
+	g->state = GUARD_ON;
+	g->gen = ++last_gen;
+	ret = 0;
+out:
+	vma_unlock();
+	return ret;
+}
+
+/* [holds: lock] the page as the guest wants it */
+static bool open_page(gaddr_t page)
+{
+	struct vma a;
+
+	return !area_of(page, &a) || sys3(__NR_mprotect, page, PAGE_SIZE, vma_host_prot(a.prot)) == 0;
+}
+
+/* [holds: lock, released and taken again] False if the host refuses */
+static bool lift(struct vcpu *v, gaddr_t page)
+{
+	struct guard *g = lookup(page);
+
+	if (g && g->state != GUARD_NONE && g->lifts < MAX_LIFTS)
+		g->lifts++;
+	while (g && g->state != GUARD_NONE) {
+		u32 gen = g->gen;
+
+		g->state = GUARD_LEAVING;
+		vma_unlock();
+		cpu_invalidate(v, page, page + PAGE_SIZE);
+		vma_lock();
+		g = lookup(page);
+		if (!g || g->state != GUARD_LEAVING || g->gen != gen)
+			continue;
+		if (!open_page(page)) {
+			/* its neighbours would become areas of their own, and there are too many */
+			rt_log_once("too many mappings: a page of translated code cannot be made writable again");
+			g->state = GUARD_ON;
+			return false;
+		}
+		g->state = GUARD_NONE;
+		vma_nguarded--;
+	}
+	return true;
+}
+
+/* [holds: lock] no guard, and yet the host refused a store the guest may do. The guard was lifted a moment ago
+ * by another thread; or the host's protection is not what it ought to be */
+static bool unexplained(struct vcpu *v, gaddr_t page)
+{
+	struct kthread *k = v ? v->k : NULL;
+
+	if (k) {
+		if (k->fault_page != page)
+			k->spurious = 0;
+		k->fault_page = page;
+		if (++k->spurious > MAX_SPURIOUS)
+			return false;
+	}
+	return open_page(page);
+}
+
+bool vma_write_fault(struct vcpu *v, gaddr_t addr)
+{
+	gaddr_t page = PAGE_DOWN(addr);
+	struct guard *g;
+	struct vma a;
+	bool ret = false;
+
+	vma_lock();
+	if (area_of(page, &a) && (a.prot & PROT_WRITE) && !(a.flags & VMA_SHSTK)) {
+		g = lookup(page);
+		if (g && g->state != GUARD_NONE) {
+			ret = lift(v, page);
+			if (v && v->k)
+				v->k->spurious = 0;
+		} else {
+			ret = unexplained(v, page);
+		}
+	}
+	vma_unlock();
+	return ret;
+}
+
+/* [holds: lock] the lowest guarded page of [start, end), or 0 */
+static gaddr_t next_guarded(gaddr_t start, gaddr_t end)
+{
+	gaddr_t best = 0;
+
+	if (!vma_nguarded)
+		return 0;
+	if ((end - start) / PAGE_SIZE <= cap) {
+		for (gaddr_t p = start; p < end; p += PAGE_SIZE) {
+			struct guard *g = lookup(p);
+
+			if (g && g->state != GUARD_NONE)
+				return p;
+		}
+		return 0;
+	}
+	for (u32 i = 0; i < cap; i++) {
+		struct guard *g = &table[i];
+
+		if (g->page >= start && g->page < end && g->state != GUARD_NONE && (!best || g->page < best))
+			best = g->page;
+	}
+	return best;
+}
+
+bool vma_unguard(struct vcpu *v, gaddr_t start, gaddr_t end)
+{
+	gaddr_t p;
+	bool any = false;
+
+	if (likely(!__atomic_load_n(&vma_nguarded, __ATOMIC_RELAXED)) || end <= start)
+		return false;
+	start = PAGE_DOWN(start);
+	end = end > -PAGE_SIZE ? -PAGE_SIZE : PAGE_UP(end);
+	vma_lock();
+	while (start < end && (p = next_guarded(start, end))) {
+		any |= lift(v, p);
+		start = p + PAGE_SIZE;
+	}
+	vma_unlock();
+	return any;
+}
+
+void guard_drop_locked(gaddr_t start, gaddr_t end, bool host_prot)
+{
+	struct guard *g;
+	gaddr_t p;
+
+	while (start < end && (p = next_guarded(start, end))) {
+		g = lookup(p);
+		if (host_prot && !open_page(p))
+			rt_log_once("too many mappings: a page of translated code cannot be made writable again");
+		g->state = GUARD_NONE;
+		g->lifts = 0;
+		vma_nguarded--;
+		start = p + PAGE_SIZE;
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of the guest's memory map in the right order; see the head of sys_mm.c.
+ */
+#ifndef GNOMON_KERN_MM_H
+#define GNOMON_KERN_MM_H
+
+#include "kern/vma.h"
+
+struct mm_change {
+	struct vcpu *v;
+	gaddr_t start, end;
+	bool exec; /* code may lie there */
+};
+
+/* Takes vma_lock. False, without it: no memory for the tree */
+bool mm_begin(struct vcpu *v, struct mm_change *c, gaddr_t start, gaddr_t end) __must_check;
+/* gives it back */
+void mm_end(struct mm_change *c);
+/* page-aligned, not empty, below the end of user addresses: anything else the host refuses by itself */
+bool mm_range_ok(gaddr_t start, u64 len);
+
+#endif

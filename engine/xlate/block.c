@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One block: decode a run of guest instructions, choose a template for each, emit, publish. Called by the
+ * dispatcher with cache_lock held, on an engine stack.
+ */
+#include "xlate/template.h"
+
+struct xlate_opts xlate_opts;
+static struct xl xl; /* under cache_lock: one translation at a time; too big for an engine stack */
+
+void xl_record(struct xl *x, enum rkind kind, u32 glen)
+{
+	u32 hlen = (u32)(x->e.p - x->rec_start);
+
+	BUG_ON(hlen > 255 || x->nside + 2 > sizeof(x->side));
+	x->side[x->nside++] = (u8)hlen;
+	x->side[x->nside++] = (u8)(glen | kind << 4);
+	x->rec_start = x->e.p;
+	x->res = recipe_res_after(kind, x->res);
+}
+
+void xl_exit_site(struct xl *x, u8 kind, gaddr_t target)
+{
+	BUG_ON(x->nexits == XLATE_MAX_EXITS);
+	x->exits[x->nexits++] = (struct pending_exit){
+		.target = target, .site = x->e.p, .kind = kind, .res = x->res,
+	};
+}
+
+static bool ends_block(const struct insn *in)
+{
+	switch (in->class) {
+	case INSN_JMP:
+	case INSN_JMP_IND:
+	case INSN_RET:
+	case INSN_JMP_FAR:
+	case INSN_CALL_FAR:
+	case INSN_RET_FAR:
+	case INSN_IRET:
+	case INSN_UD:
+	case INSN_INVALID:
+		return true;
+	case INSN_INT:
+		return in->imm != 3;
+	}
+	return false;
+}
+
+/* fills x->in; false where the first instruction is not even readable whole */
+static u32 decode_run(struct xl *x)
+{
+	const struct xlate_source *s = x->src;
+	u32 off = 0, limit = xlate_opts.one_insn ? 1 : XLATE_MAX_INSNS;
+
+	x->nin = 0;
+	while (x->nin < limit && off < s->avail) {
+		struct insn *in = &x->in[x->nin];
+		long ret = insn_decode(in, s->code + off, min(s->avail - off, 15u), s->pc + off);
+
+		if (ret)
+			break;
+		x->nin++;
+		off += in->len;
+		if (ends_block(in))
+			break;
+		/* an existing block behind a branch: go on there */
+		if ((in->class == INSN_JCC || in->class == INSN_CALL) && off < s->avail &&
+		    cache_find(s->pc + off, 0))
+			break;
+	}
+	return off;
+}
+
+static bool flags_dead_after(struct xl *x, u32 i)
+{
+	const struct xlate_source *s = x->src;
+	gaddr_t next = x->pc + x->in[i].len;
+
+	if (xlate_opts.exact_flags || next >= s->pc + s->avail)
+		return false;
+	return !liveness_flags(next, s->code + (next - s->pc), (u32)(s->pc + s->avail - next));
+}
+
+/* r10/r11 that the instruction names must be at home */
+static void bring_home(struct xl *x, const struct insn *in)
+{
+	u16 named = (in->gpr_where[10] ? 1u << 10 : 0) | (in->gpr_where[11] ? 1u << 11 : 0);
+
+	named |= (in->gpr_read | in->gpr_write) & (1u << 10 | 1u << 11);
+	if (named & 1u << 10 && !(x->res & RES_R10_HOME))
+		xl_home(x, RES_R10_HOME);
+	if (named & 1u << 11 && !(x->res & RES_R11_HOME))
+		xl_home(x, RES_R11_HOME);
+}
+
+static void translate_one(struct xl *x, u32 i)
+{
+	const struct insn *in = &x->in[i];
+
+	switch (in->class) {
+	case INSN_JCC:
+		xl_jcc(x, in);
+		return;
+	case INSN_LOOP:
+		xl_loop(x, in);
+		return;
+	case INSN_JMP:
+		xl_jmp(x, in->target, in->len);
+		return;
+	case INSN_CALL:
+		if (in->target == x->pc + in->len)
+			xl_engine(x, in, EXIT_EMUL); /* call $+5: pushes, but not on the shadow stack */
+		else
+			xl_call(x, in, flags_dead_after(x, i));
+		return;
+	case INSN_CALL_IND:
+		if (in->seg == 0x65 || in->opsize || in->addrsize)
+			xl_engine(x, in, EXIT_EMUL);
+		else
+			xl_call_ind(x, in, flags_dead_after(x, i));
+		return;
+	case INSN_JMP_IND:
+		if (in->seg == 0x65 || in->opsize || in->addrsize)
+			xl_engine(x, in, EXIT_EMUL);
+		else
+			xl_jmp_ind(x, in);
+		return;
+	case INSN_RET:
+		if (in->imm || in->opsize)
+			xl_engine(x, in, EXIT_EMUL);
+		else
+			xl_ret(x, in);
+		return;
+	case INSN_SYSCALL:
+		xl_engine(x, in, EXIT_SYSCALL);
+		return;
+	case INSN_PLAIN:
+	case INSN_FSBASE:
+	case INSN_ENDBR:
+	case INSN_XGETBV:
+	case INSN_PKRU:
+	case INSN_XRSTOR:
+	case INSN_XABORT:
+	case INSN_PRIV:
+	case INSN_UD:
+		if (in->seg != 0x65 || !in->mem) {
+			bring_home(x, in);
+			xl_copy(x, in);
+			return;
+		}
+		/* fallthrough */
+	default:
+		xl_engine(x, in, EXIT_EMUL);
+	}
+}
+
+static struct block *publish(struct xl *x, u32 glen, u8 flags, u8 res)
+{
+	struct block *b = cache_block_new(x->a);
+	u32 first = cache_nexits;
+
+	if (!b)
+		return NULL;
+	b->pc = x->src->pc;
+	b->res = res;
+	b->glen = (u16)glen;
+	b->flags = flags;
+	b->host = (u32)(x->start - x->a->base);
+	b->host_len = (u32)(x->e.p - x->start);
+	b->side_len = x->nside;
+	b->side = cache_side_append(x->side, x->nside);
+	if (!b->side)
+		return NULL;
+	for (u32 i = 0; i < x->nexits; i++) {
+		struct exit *ex = cache_exit_new();
+
+		if (!ex)
+			return NULL;
+		ex->block = block_id(b);
+		ex->target = x->exits[i].target;
+		ex->site = (u32)(x->exits[i].site - x->a->base);
+		ex->kind = x->exits[i].kind;
+		ex->res = x->exits[i].res;
+		if (ex->kind >= EXIT_SYSCALL) /* the id goes into the code; it goes on behind */
+			__builtin_memcpy(x->exits[i].site - 9, &(u32){ exit_id(ex) }, 4);
+	}
+	b->exit0 = first;
+	b->nexits = (u16)x->nexits;
+	x->a->next = (u8 *)(((u64)x->e.p + 15) & ~15ul);
+	return cache_block_publish(b) ? b : NULL;
+}
+
+static u8 *entry_for(struct exit *ex, struct block **to)
+{
+	u8 *inside;
+
+	*to = cache_find(ex->target, ex->res);
+	if (*to)
+		return block_host(*to) - (ex->kind == EXIT_CALL ? RECIPE_ENTRY_LEN : 0);
+	if (ex->res || ex->kind != EXIT_JMP || xlate_opts.one_insn)
+		return NULL;
+	inside = cache_find_inside(ex->target, to);
+	return inside;
+}
+
+/* links what can be linked now, gives the rest their stubs */
+static bool settle_exits(struct block *b)
+{
+	for (u32 i = 0; i < b->nexits; i++) {
+		struct exit *ex = &cache_exits[b->exit0 + i];
+		struct block *to;
+		u8 *entry = NULL;
+
+		if (ex->kind >= EXIT_SYSCALL)
+			continue;
+		if (ex->kind <= EXIT_CALL && !xlate_opts.one_insn)
+			entry = entry_for(ex, &to);
+		if (entry)
+			cache_link(ex, to, entry);
+		if (!ex->to && !cache_unlink(ex))
+			return false;
+	}
+	return true;
+}
+
+static void translate_run(struct xl *x)
+{
+	u32 i;
+
+	for (i = 0; i < x->nin; i++) {
+		translate_one(x, i);
+		x->pc += x->in[i].len;
+		x->code += x->in[i].len;
+	}
+	/* what the engine executes comes back behind itself where it did not branch */
+	if (!ends_block(&x->in[x->nin - 1]) || (x->nexits && x->exits[x->nexits - 1].site == x->e.p))
+		xl_jmp(x, x->pc, 0);
+}
+
+struct block *xlate_block(const struct xlate_source *src, u8 res)
+{
+	struct xl *x = &xl;
+	struct xlate_source alone = *src;
+	struct block *b;
+	u32 glen;
+	u8 flags = 0;
+
+	x->src = src;
+	x->a = cache_arena_for(src->pc);
+	if (!x->a)
+		return NULL;
+	x->e = (struct emit){ x->a->next, x->a->next + 16000 };
+	x->pc = src->pc;
+	x->code = src->code;
+	x->res = res;
+	x->nside = x->nexits = 0;
+	glen = decode_run(x);
+	if (!x->nin) {
+		/* the first instruction crosses the page, or is cut off by one that may not be executed */
+		if (src->straddle) {
+			alone.code = x->code = src->straddle;
+			alone.avail = src->straddle_len;
+			x->src = &alone;
+			flags = BLOCK_STRADDLE;
+		}
+		insn_decode(&x->in[0], x->code, x->src->avail, src->pc);
+		x->nin = 1;
+		glen = x->in[0].len;
+		if (glen <= src->avail)
+			flags = 0;
+	}
+	/* call entry, 6 bytes: recover_entry() knows it */
+	EMIT(&x->e, 0x49, 0x89, 0xe3); /* mov r11, rsp */
+	EMIT(&x->e, 0x4c, 0x89, 0xd4); /* mov rsp, r10 */
+	x->start = x->rec_start = x->e.p;
+	translate_run(x);
+	x->src = src;
+	b = publish(x, glen, flags, res);
+	return b && settle_exits(b) ? b : NULL;
+}

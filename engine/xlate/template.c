@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The templates: host sequences that replace guest control transfers, and the copying of everything else.
+ * What each does is drawn in docs/architecture.md; how to get out of its middle is in recipe.c, which counts
+ * host instructions: change both together.
+ */
+#include "xlate/template.h"
+
+enum { G_RCX = 1, G_RSP = 4, G_R10 = 10, G_R11 = 11 };
+
+void xl_home(struct xl *x, u8 which)
+{
+	if (which & RES_R10_HOME) {
+		mov_r_slot(&x->e, G_R10, SLOT_GREG(10));
+		xl_record(x, RK_R10_HOME, 0);
+	}
+	if (which & RES_R11_HOME) {
+		mov_slot_r(&x->e, SLOT_TSP, G_R11);
+		mov_r_slot(&x->e, G_R11, SLOT_GREG(11));
+		xl_record(x, RK_R11_HOME, 0);
+	}
+}
+
+void xl_away(struct xl *x, u8 which)
+{
+	which &= x->res;
+	if (which & RES_R10_HOME) {
+		mov_slot_r(&x->e, SLOT_GREG(10), G_R10);
+		xl_record(x, RK_R10_AWAY, 0);
+	}
+	if (which & RES_R11_HOME) {
+		mov_slot_r(&x->e, SLOT_GREG(11), G_R11);
+		mov_r_slot(&x->e, G_R11, SLOT_TSP);
+		xl_record(x, RK_R11_AWAY, 0);
+	}
+}
+
+/* rel32 that will be pointed somewhere when the exits are settled */
+static void open_rel32(struct xl *x, u8 kind, gaddr_t target)
+{
+	xl_exit_site(x, kind, target);
+	emit32(&x->e, 0);
+}
+
+/*
+ * A RIP-relative operand out of disp32 reach: its address in a scratch register, the operand rewritten to
+ * [scratch]. The scratch is r10 if it is borrowed and not named, else r11 with the twin pointer parked.
+ */
+static void copy_far(struct xl *x, const struct insn *in)
+{
+	const u8 *c = x->code;
+	gaddr_t ea = x->pc + in->len + (s64)(s32)__builtin_bswap32(
+		(u32)c[in->disp_off] << 24 | (u32)c[in->disp_off + 1] << 16 | (u32)c[in->disp_off + 2] << 8 |
+		c[in->disp_off + 3]);
+	int scratch = x->res & RES_R10_HOME ? G_R11 : G_R10;
+	u8 *at;
+
+	BUG_ON(x->res == (RES_R10_HOME | RES_R11_HOME));
+	if (scratch == G_R11)
+		mov_slot_r(&x->e, SLOT_TSP, G_R11);
+	lea_const(&x->e, scratch, ea);
+	emit_bytes(&x->e, c, in->pfx_off); /* legacy prefixes */
+	at = x->e.p;
+	if (in->enc == 0) {
+		emit8(&x->e, in->rex | 0x41);
+		emit_bytes(&x->e, c + in->pfx_off + (in->rex ? 1 : 0), in->modrm_off - in->pfx_off - (in->rex ? 1u : 0));
+	} else {
+		emit_bytes(&x->e, c + in->pfx_off, in->modrm_off - in->pfx_off);
+		BUG_ON(in->enc == 1); /* VEX2 has no B bit: block.c sends it to the engine */
+		at[1] &= (u8)~0x20;   /* VEX3, EVEX, XOP: B inverted */
+	}
+	emit8(&x->e, (in->modrm & 0x38) | (scratch & 7));
+	emit_bytes(&x->e, c + in->disp_off + 4, in->len - in->disp_off - 4u);
+	if (scratch == G_R11) {
+		mov_r_slot(&x->e, G_R11, SLOT_TSP);
+		xl_record(x, RK_R11_TMP, in->len);
+	} else {
+		xl_record(x, RK_PLAIN, in->len);
+	}
+}
+
+void xl_copy(struct xl *x, const struct insn *in)
+{
+	s32 disp;
+	s64 moved;
+
+	if (!in->riprel) {
+		emit_bytes(&x->e, x->code, in->len);
+		xl_record(x, RK_PLAIN, in->len);
+		return;
+	}
+	__builtin_memcpy(&disp, x->code + in->disp_off, 4);
+	moved = (s64)(x->pc + (u64)(s64)disp - (u64)x->e.p);
+	if (!fits_s32(moved) || !fits_s32(moved - 64)) {
+		if (in->enc == 1 || x->res == (RES_R10_HOME | RES_R11_HOME))
+			xl_engine(x, in, EXIT_EMUL);
+		else
+			copy_far(x, in);
+		return;
+	}
+	emit_bytes(&x->e, x->code, in->len);
+	disp = (s32)moved;
+	__builtin_memcpy(x->e.p - in->len + in->disp_off, &disp, 4);
+	xl_record(x, RK_PLAIN, in->len);
+}
+
+void xl_jcc(struct xl *x, const struct insn *in)
+{
+	emit_align_rel32(&x->e, 2);
+	EMIT(&x->e, 0x0f);
+	emit8(&x->e, 0x80 | in->cc);
+	open_rel32(x, EXIT_JMP, in->target);
+	xl_record(x, RK_PLAIN, in->len);
+}
+
+/* loop/jrcxz reach 127 bytes only: over a jump that goes anywhere */
+void xl_loop(struct xl *x, const struct insn *in)
+{
+	u8 *skip;
+
+	emit_bytes(&x->e, x->code, in->len - 1u);
+	emit8(&x->e, 2);      /* taken: over the next jump */
+	EMIT(&x->e, 0xeb);
+	emit8(&x->e, 0);
+	skip = x->e.p;
+	emit_align_rel32(&x->e, 1);
+	EMIT(&x->e, 0xe9);
+	open_rel32(x, EXIT_JMP, in->target);
+	skip[-1] = (u8)(x->e.p - skip);
+	xl_record(x, RK_LOOP, in->len);
+}
+
+void xl_jmp(struct xl *x, gaddr_t target, u32 glen)
+{
+	emit_align_rel32(&x->e, 1);
+	EMIT(&x->e, 0xe9);
+	open_rel32(x, EXIT_JMP, target);
+	xl_record(x, RK_PLAIN, glen);
+}
+
+/* from `lea r10, [N]` to `mov rsp, r11`; the branch follows */
+static void call_head(struct xl *x, gaddr_t next)
+{
+	struct emit *e = &x->e;
+
+	lea_const(e, G_R10, next);
+	EMIT(e, 0x41, 0x52);             /* push r10 */
+	EMIT(e, 0x4d, 0x89, 0x93);       /* mov [r11 - 8 - D], r10 */
+	emit32(e, (u32)(-8 - SHSTK_TWIN_DELTA));
+	EMIT(e, 0x49, 0x89, 0xa3);       /* mov [r11 - 8 + R], rsp */
+	emit32(e, (u32)(-8 + SHSTK_REC_DELTA));
+	EMIT(e, 0x49, 0x89, 0xe2);       /* mov r10, rsp */
+	EMIT(e, 0x4c, 0x89, 0xdc);       /* mov rsp, r11 */
+}
+
+static void landing(struct xl *x, bool flags_dead)
+{
+	struct emit *e = &x->e;
+
+	EMIT(e, 0x49, 0x89, 0xe3);             /* mov r11, rsp */
+	EMIT(e, 0x49, 0x8d, 0x62, 0x08);       /* lea rsp, [r10+8] */
+	if (flags_dead) {
+		EMIT(e, 0x4d, 0x8b, 0x12);     /* mov r10, [r10] */
+		EMIT(e, 0x4d, 0x3b, 0x93);     /* cmp r10, [r11-8-D] */
+		emit32(e, (u32)(-8 - SHSTK_TWIN_DELTA));
+		jcc_rel32(e, 5, arena_thunk(x->a, THUNK_RET_SLOW));
+		xl_record(x, RK_LANDING, 0);
+		return;
+	}
+	mov_slot_r(e, SLOT_SPILL, G_RCX);
+	EMIT(e, 0x49, 0x8b, 0x0a);             /* mov rcx, [r10] */
+	EMIT(e, 0x4d, 0x8b, 0x93);             /* mov r10, [r11-8-D] */
+	emit32(e, (u32)(-8 - SHSTK_TWIN_DELTA));
+	EMIT(e, 0x49, 0xf7, 0xd2);             /* not r10 */
+	EMIT(e, 0x4a, 0x8d, 0x4c, 0x11, 0x01); /* lea rcx, [rcx+r10+1] */
+	EMIT(e, 0xe3, 14);                     /* jrcxz: over the slow path */
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+	jmp_rel32(e, arena_thunk(x->a, THUNK_RET_SLOW));
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+	xl_record(x, RK_LANDING_X, 0);
+}
+
+void xl_call(struct xl *x, const struct insn *in, bool flags_dead)
+{
+	xl_away(x, RES_R10_HOME | RES_R11_HOME);
+	call_head(x, x->pc + in->len);
+	emit_align_rel32(&x->e, 1);
+	EMIT(&x->e, 0xe8);
+	open_rel32(x, EXIT_CALL, in->target);
+	xl_record(x, RK_CALL, in->len);
+	landing(x, flags_dead);
+}
+
+/* r10 := the branch's target operand; both registers borrowed afterwards, r10 holding the target */
+static void load_target(struct xl *x, const struct insn *in)
+{
+	bool uses10 = in->gpr_where[10], uses11 = in->gpr_where[11];
+	u8 rex = in->rex, modrm = in->modrm;
+	const u8 *c = x->code;
+
+	if (uses11 && !(x->res & RES_R11_HOME))
+		xl_home(x, RES_R11_HOME);
+	if (uses10 && !(x->res & RES_R10_HOME))
+		xl_home(x, RES_R10_HOME);
+	xl_away(x, RES_R10_HOME); /* the register still holds the guest's value */
+	if (in->seg == 0x64)
+		emit8(&x->e, 0x64);
+	emit8(&x->e, (rex & 0x43) | 0x4c); /* REX.W, reg = r10 */
+	emit8(&x->e, 0x8b);
+	emit8(&x->e, (modrm & 0xc7) | (G_R10 & 7) << 3);
+	if (in->riprel) {
+		s32 disp;
+		s64 moved;
+
+		__builtin_memcpy(&disp, c + in->disp_off, 4);
+		moved = (s64)(x->pc + in->len + (u64)(s64)disp - (u64)(x->e.p + 4));
+		if (fits_s32(moved)) {
+			emit32(&x->e, (u32)moved);
+		} else {
+			x->e.p -= 3;
+			lea_const(&x->e, G_R10, x->pc + in->len + (u64)(s64)disp);
+			EMIT(&x->e, 0x4d, 0x8b, 0x12); /* mov r10, [r10] */
+		}
+	} else {
+		emit_bytes(&x->e, c + in->modrm_off + 1, in->len - in->modrm_off - 1u);
+	}
+	xl_record(x, RK_PLAIN, 0);
+	xl_away(x, RES_R11_HOME);
+}
+
+void xl_call_ind(struct xl *x, const struct insn *in, bool flags_dead)
+{
+	load_target(x, in);
+	mov_slot_r(&x->e, SLOT_TARGET, G_R10);
+	call_head(x, x->pc + in->len);
+	emit_align_rel32(&x->e, 1);
+	EMIT(&x->e, 0xe8);
+	open_rel32(x, EXIT_ICALL, 0);
+	xl_record(x, RK_CALL, in->len);
+	landing(x, flags_dead);
+}
+
+/* jmp [rip+x] is a PLT slot or a tail call: one target, predicted; the others go through the table */
+void xl_jmp_ind(struct xl *x, const struct insn *in)
+{
+	load_target(x, in);
+	mov_slot_r(&x->e, SLOT_TARGET, G_R10);
+	if (in->riprel) {
+		emit_align_rel32(&x->e, 1);
+		EMIT(&x->e, 0xe9);
+		open_rel32(x, EXIT_IJMP, 0);
+	} else {
+		EMIT(&x->e, 0x45, 0x0f, 0xb7, 0xd2);             /* movzx r10d, r10w */
+		EMIT(&x->e, 0x65, 0x42, 0xff, 0x24, 0xd5);       /* jmp gs:[r10*8 + table] */
+		emit32(&x->e, SLOT_JTABLE);
+	}
+	xl_record(x, RK_PLAIN, in->len);
+}
+
+void xl_ret(struct xl *x, const struct insn *in)
+{
+	struct emit *e = &x->e;
+
+	xl_away(x, RES_R10_HOME | RES_R11_HOME);
+	EMIT(e, 0x41, 0xc7, 0x43, 0xf8); /* mov dword [r11-8], identity */
+	emit32(e, (u32)(u64)x->rec_start);
+	EMIT(e, 0x49, 0x89, 0xe2);       /* mov r10, rsp */
+	EMIT(e, 0x4c, 0x89, 0xdc);       /* mov rsp, r11 */
+	EMIT(e, 0xc3);
+	xl_record(x, RK_RET, in->len);
+}
+
+/* leave for the engine with both registers borrowed; the block goes on behind */
+void xl_engine(struct xl *x, const struct insn *in, u8 kind)
+{
+	xl_away(x, RES_R10_HOME | RES_R11_HOME);
+	mov_slot_imm(&x->e, SLOT_EXIT, 0); /* the id is filled in by publish() */
+	jmp_rel32(&x->e, arena_thunk(x->a, kind == EXIT_SYSCALL ? THUNK_SYSCALL : THUNK_EMUL));
+	xl_exit_site(x, kind, x->pc + in->len);
+	xl_record(x, RK_PLAIN, in->len);
+}
+
+static u8 *open_entry(struct arena *a, struct emit *e, size_t bytes)
+{
+	u8 *p = cache_cold_alloc(a, bytes);
+
+	*e = (struct emit){ p, p + bytes };
+	return p;
+}
+
+/* SLOT_TARGET == pc, without flags: rcx is spilled; jumps to `miss` with rcx restored otherwise */
+static void verify(struct emit *e, int scratch, gaddr_t pc, const u8 *miss)
+{
+	mov_slot_r(e, SLOT_SPILL, G_RCX);
+	mov_r_slot(e, G_RCX, SLOT_TARGET);
+	emit8(e, 0x49);                               /* mov scratch, imm64 */
+	emit8(e, 0xb8 | (scratch & 7));
+	emit64(e, (u64)-(s64)pc);
+	EMIT(e, 0x4a);                                /* lea rcx, [rcx + scratch] */
+	EMIT(e, 0x8d, 0x0c);
+	emit8(e, (u8)((scratch & 7) << 3 | G_RCX));
+	EMIT(e, 0xe3, 14);                            /* jrcxz */
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+	jmp_rel32(e, miss);
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+}
+
+static void verify_flags(struct emit *e, int scratch, gaddr_t pc, const u8 *miss)
+{
+	lea_const(e, scratch, pc);
+	emit8(e, 0x65);                               /* cmp scratch, gs:[SLOT_TARGET] */
+	emit8(e, 0x4c);
+	emit8(e, 0x3b);
+	emit8(e, 0x04 | (scratch & 7) << 3);
+	EMIT(e, 0x25);
+	emit32(e, SLOT_TARGET);
+	jcc_rel32(e, 5, miss);
+}
+
+static bool entry_flags_dead(const struct block *b)
+{
+	u32 avail = (u32)(PAGE_SIZE - b->pc % PAGE_SIZE);
+
+	if (xlate_opts.exact_flags || b->flags & BLOCK_STRADDLE)
+		return false;
+	return !liveness_flags(b->pc, (const u8 *)b->pc, min(avail, (u32)b->glen));
+}
+
+u8 *xlate_jump_entry(struct block *b)
+{
+	struct arena *a = &cache_arenas[b->arena];
+	struct emit e;
+	u8 *p;
+
+	if (b->jentry)
+		return a->base + b->jentry;
+	p = open_entry(a, &e, 80);
+	if (!p)
+		return NULL;
+	if (entry_flags_dead(b))
+		verify_flags(&e, G_R10, b->pc, arena_thunk(a, THUNK_JMISS));
+	else
+		verify(&e, G_R10, b->pc, arena_thunk(a, THUNK_JMISS));
+	jmp_rel32(&e, block_host(b));
+	b->jentry = (u32)(p - a->base);
+	return p;
+}
+
+u8 *xlate_call_entry(struct block *b)
+{
+	struct arena *a = &cache_arenas[b->arena];
+	struct emit e;
+	u8 *p;
+
+	if (b->centry)
+		return a->base + b->centry;
+	p = open_entry(a, &e, 80);
+	if (!p)
+		return NULL;
+	if (entry_flags_dead(b))
+		verify_flags(&e, G_R11, b->pc, arena_thunk(a, THUNK_CMISS));
+	else
+		verify(&e, G_R11, b->pc, arena_thunk(a, THUNK_CMISS));
+	jmp_rel32(&e, block_host(b) - RECIPE_ENTRY_LEN);
+	b->centry = (u32)(p - a->base);
+	return p;
+}
+
+u8 *xlate_call_via_table(struct arena *a)
+{
+	struct emit e;
+	u8 *p = open_entry(a, &e, 32);
+
+	if (!p)
+		return NULL;
+	EMIT(&e, 0x65, 0x44, 0x0f, 0xb7, 0x1c, 0x25);    /* movzx r11d, word gs:[SLOT_TARGET] */
+	emit32(&e, SLOT_TARGET);
+	EMIT(&e, 0x65, 0x42, 0xff, 0x24, 0xdd);          /* jmp gs:[r11*8 + table] */
+	emit32(&e, SLOT_CTABLE);
+	return p;
+}

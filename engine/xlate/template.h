@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * State of one block under translation, shared by block.c (what to emit) and template.c (how).
+ */
+#ifndef GNOMON_XLATE_TEMPLATE_H
+#define GNOMON_XLATE_TEMPLATE_H
+
+#include "xlate/xlate.h"
+#include "xlate/recipe.h"
+
+#define XLATE_MAX_EXITS (XLATE_MAX_INSNS + 2)
+
+struct pending_exit {
+	gaddr_t target;
+	u8 *site;
+	u8 kind, res;
+};
+
+struct xl {
+	struct arena *a;
+	struct emit e;
+	u8 *start;              /* plain entry */
+	const struct xlate_source *src;
+	gaddr_t pc;             /* of the instruction being translated */
+	const u8 *code;         /* its bytes */
+	u8 res;
+	u8 *rec_start;          /* host address where the open record began */
+	u8 side[XLATE_MAX_INSNS * 12];
+	u32 nside;
+	struct pending_exit exits[XLATE_MAX_EXITS];
+	u32 nexits;
+	struct insn in[XLATE_MAX_INSNS];
+	u32 nin;
+};
+
+/* closes the record that began at rec_start */
+void xl_record(struct xl *x, enum rkind kind, u32 glen);
+/* registers home or away, with their records */
+void xl_home(struct xl *x, u8 which);
+void xl_away(struct xl *x, u8 which);
+void xl_exit_site(struct xl *x, u8 kind, gaddr_t target);
+
+void xl_copy(struct xl *x, const struct insn *in);
+void xl_jcc(struct xl *x, const struct insn *in);
+void xl_loop(struct xl *x, const struct insn *in);
+void xl_jmp(struct xl *x, gaddr_t target, u32 glen);
+void xl_call(struct xl *x, const struct insn *in, bool flags_dead);
+void xl_call_ind(struct xl *x, const struct insn *in, bool flags_dead);
+void xl_jmp_ind(struct xl *x, const struct insn *in);
+void xl_ret(struct xl *x, const struct insn *in);
+void xl_engine(struct xl *x, const struct insn *in, u8 kind);
+
+#endif
