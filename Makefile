@@ -31,18 +31,18 @@ demo: all
 check: all
 	@tools/deps --quiet check
 	@$(NINJA)
-	@tests/run-all --build $(B) $(CHECKFLAGS)
+	@tests/run --build $(B) $(CHECKFLAGS)
 
 check-apps: all
 	@tools/deps --quiet apps
-	@tests/run-all --build $(B) --only apps --large $(CHECKFLAGS)
+	@tests/run --build $(B) --only apps --large $(CHECKFLAGS)
 
 check-apps-long: all
 	@tools/deps --quiet apps
-	@tests/run-all --build $(B) --only apps --large --long $(CHECKFLAGS)
+	@tests/run --build $(B) --only apps --large --long $(CHECKFLAGS)
 
 fuzz: all
-	@tests/run-all --build $(B) --only fuzz $(CHECKFLAGS)
+	@tests/run --build $(B) --only fuzz $(CHECKFLAGS)
 
 bench: all
 	@tools/deps --quiet bench

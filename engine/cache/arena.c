@@ -4,7 +4,7 @@
  * up from the thunks, stubs and other cold code grow down from the end; both commit in chunks. Called by
  * xlate/ and cache/ with cache_lock held, on an engine stack.
  */
-#include <asm/mman.h>
+#include <linux/mman.h>
 #include "cache/cache.h"
 
 #define ARENA_SIZE (96ul << 20)
@@ -40,7 +40,7 @@ static bool commit_to(u8 **mark, u8 *want, int dir)
 		if (want <= *mark)
 			return true;
 		from = *mark;
-		to = (u8 *)((u64)want + CHUNK - 1 & ~(CHUNK - 1));
+		to = (u8 *)(((u64)want + CHUNK - 1) & ~(CHUNK - 1));
 	} else {
 		if (want >= *mark)
 			return true;

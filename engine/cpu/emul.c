@@ -27,7 +27,7 @@ static void fault_gp(struct vcpu *v)
 
 static void fault_page(struct vcpu *v, u64 addr, u64 err)
 {
-	if (addr + 0x800000000000ul >> 48)
+	if ((addr + 0x800000000000ul) >> 48)
 		fault_gp(v);
 	else
 		cpu_up.fault(v, SIGSEGV, cpu_up.prot(PAGE_DOWN(addr), NULL) < 0 ? 1 : 2, addr, TRAP_PF, err);
@@ -188,7 +188,7 @@ static void emul_gsbase(struct vcpu *v, const struct insn *in)
 	}
 	if (op == 1)
 		v->gregs[reg] = in->rex & 8 ? v->guest_gs : (u32)v->guest_gs;
-	else if (in->rex & 8 && v->gregs[reg] + 0x800000000000ul >> 48) {
+	else if (in->rex & 8 && (v->gregs[reg] + 0x800000000000ul) >> 48) {
 		fault_gp(v);
 		return;
 	} else {

@@ -4,7 +4,7 @@
  * stack with the guest's state in the vcpu; comes back with SLOT_RESUME set for v->rip.
  */
 #include <linux/signal.h>
-#include <asm/mman.h>
+#include <linux/mman.h>
 #include "cpu/cpu.h"
 #include "gnomon/board.h"
 #include "gnomon/exit.h"

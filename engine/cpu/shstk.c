@@ -4,7 +4,7 @@
  * (host return points) and the records (guest RSP at each call), at fixed distances from each other. Called on
  * engine stacks by the thread that owns the stack, or for all threads with cache_lock held.
  */
-#include <asm/mman.h>
+#include <linux/mman.h>
 #include "cpu/cpu.h"
 
 #define GUARD PAGE_SIZE /* above the top: a return on an empty stack reads zeroes there, and goes the slow way */

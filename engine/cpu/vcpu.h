@@ -48,6 +48,8 @@ struct vcpu {
 	struct sigctx *sig;
 	struct vcpu *next;       /* all threads; list lock in cpu/threads.c */
 	u64 *jtable, *ctable;    /* indirect entries by the low 16 bits of the target */
+	bool vfork_child;        /* its memory and SSP are its parent's until it execs or ends */
+	u64 start_mask;          /* host signal mask a new thread begins with */
 	void *region;            /* the whole reservation: this, tables, stacks */
 	size_t region_size;
 	struct cpu_fault {
@@ -107,6 +109,14 @@ struct cpu_upcalls {
 	/* translated code now exists in this page: make guest stores to it fault. Returns 0, or 1 if the
 	 * page changes too often to protect (its blocks then check themselves) */
 	int (*guard_code)(gaddr_t page);
+	/* a guest store hit the host's write protection at addr: true = it was a guard, lifted now */
+	bool (*write_fault)(struct vcpu *v, gaddr_t addr);
+	/* threads: memory for the new one (in its parent; 0 or -errno), first thing on it, last thing on it */
+	long (*thread_new)(struct vcpu *v, struct vcpu *parent, u64 clone_flags);
+	void (*thread_start)(struct vcpu *v);
+	void (*thread_end)(struct vcpu *v);
+	/* around a fork that copies memory: 0 before, 1 after in the parent, 2 in the child */
+	void (*fork)(int phase);
 	/* count and record a violation. Guest state is exact and is not changed. */
 	void (*report)(struct vcpu *v, const struct violation *viol);
 	/* around a host fork that copies memory: 0 before it (takes the locks of kern/; cache_lock is taken

@@ -162,7 +162,7 @@ static bool lift(struct vcpu *v, gaddr_t page)
  * by another thread; or the host's protection is not what it ought to be */
 static bool unexplained(struct vcpu *v, gaddr_t page)
 {
-	struct kthread *k = v ? v->k : NULL;
+	struct kthread *k = v ? kthread_get(v) : NULL;
 
 	if (k) {
 		if (k->fault_page != page)

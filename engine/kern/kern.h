@@ -70,6 +70,7 @@ struct kthread {
 	gaddr_t fault_page; /* where */
 	struct kthread *next_free;
 };
+struct kthread *kthread_get(struct vcpu *v); /* makes it; NULL when memory is out */
 extern int kern_pid;    /* of the process whose memory this is: a vfork child's v->pid differs */
 void kern_child_init(struct vcpu *v, bool shares_vm);
 void kern_thread_exit(struct vcpu *v);
@@ -89,14 +90,5 @@ extern bool mm_read_implies_exec; /* personality(2), kept from the host */
 void fd_lock(void);
 void fd_unlock(void);
 void fd_lock_after_fork(void);
-
-/* sys_proc.c: if the guest string `path` names this process' own /proc/.../exe: the path to give to the host
- * instead, in buf; for every call that follows the link. False: use the guest's pointer */
-bool proc_exe_path(struct vcpu *v, gaddr_t path, char *buf, size_t size);
-/* proc_maps.c, proc_status.c: memfd with what the guest must read, or -errno */
-enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC_STATUS };
-enum proc_file proc_file(struct vcpu *v, const char *path);
-long proc_make_maps(const char *path, bool smaps);
-long proc_make_status(struct vcpu *v, const char *path);
 
 #endif

@@ -10,16 +10,15 @@
 
 int kern_pid;
 
-/* freed entries of threads that ended; thread creation is not hot enough for more */
+/* A thread gets its entry when it first needs one, which is nearly never: vfork children come and go by the
+ * thousand and are not told apart from threads. */
 static struct kthread *free_list;
 static struct rt_lock lock;
 
-static struct kthread *kthread_new(void)
+struct kthread *kthread_get(struct vcpu *v)
 {
-	struct kthread *k = NULL;
-
 	rt_lock(&lock);
-	if (!free_list) {
+	if (!v->k && !free_list) {
 		struct kthread *page = rt_map(PAGE_SIZE);
 
 		for (u32 i = 0; page && i < PAGE_SIZE / sizeof(*page); i++) {
@@ -27,19 +26,22 @@ static struct kthread *kthread_new(void)
 			free_list = &page[i];
 		}
 	}
-	if (free_list) {
-		k = free_list;
-		free_list = k->next_free;
-		memset(k, 0, sizeof(*k));
+	if (!v->k && free_list) {
+		v->k = free_list;
+		free_list = v->k->next_free;
+		memset(v->k, 0, sizeof(*v->k));
 	}
 	rt_unlock(&lock);
-	return k;
+	return v->k;
 }
 
 void kern_thread_exit(struct vcpu *v)
 {
 	struct kthread *k = v->k;
 
+	/* the kernel unmaps a thread's own shadow stack with it */
+	if (v->shstk_on && v->own_size && !rt_owns(v->own_lo, v->own_lo + v->own_size))
+		vma_clear(v->own_lo, v->own_lo + v->own_size);
 	if (!k)
 		return;
 	v->k = NULL;
@@ -56,12 +58,11 @@ void kern_note_shstk(struct vcpu *v)
 		vma_set_flags(v->ss.lo, v->ss.hi, PROT_READ | PROT_WRITE, VMA_SHSTK);
 }
 
-/* A NULL v->k is legal everywhere: what it holds are counters */
 void kern_child_init(struct vcpu *v, bool shares_vm)
 {
 	if (!shares_vm)
 		return; /* a copy of the parent's, and kern_fork(2) has run */
-	v->k = kthread_new();
+	v->k = NULL;
 	if (v->shstk_on)
 		kern_note_shstk(v);
 }
@@ -70,16 +71,16 @@ void kern_fork(int phase)
 {
 	switch (phase) {
 	case 0:
-		rt_lock(&lock);
 		fd_lock();
 		vma_lock();
+		rt_lock(&lock);
 		rt_ranges_fork_begin();
 		break;
 	case 1:
 		rt_ranges_fork_end();
+		rt_unlock(&lock);
 		vma_unlock();
 		fd_unlock();
-		rt_unlock(&lock);
 		break;
 	case 2:
 		rt_ranges_fork_end();
@@ -101,6 +102,6 @@ long kern_init(struct vcpu *v)
 	cpu_up.guard_code = vma_guard_code;
 	cpu_up.fork = kern_fork;
 	cpu_child_init = kern_child_init;
-	v->k = kthread_new();
-	return v->k ? 0 : -ENOMEM;
+	v->k = NULL;
+	return 0;
 }

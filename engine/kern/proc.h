@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's view of its own /proc entries. Natively most of them are right as they are, because the engine is
+ * the process; these are not: exe (the engine), maps and smaps (the engine's memory; no page executable), auxv and
+ * status (what the kernel knows of the engine's program and signals).
+ */
+#ifndef GNOMON_KERN_PROC_H
+#define GNOMON_KERN_PROC_H
+
+#include "kern/kern.h"
+
+enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC_STATUS };
+
+/* longest path proc_path() understands */
+#define PROC_PATH_MAX 64
+
+/* reads a guest path: which of the files above it names in this process, and the path itself; no other path costs
+ * more than a look at its first bytes */
+enum proc_file proc_path(struct vcpu *v, gaddr_t gpath, char path[PROC_PATH_MAX]);
+/* what the kernel may open, stat or execute in place of /proc/self/exe */
+void proc_exe(char path[PROC_PATH_MAX]);
+
+/* text on its way into a descriptor */
+struct proc_text {
+	int fd;
+	u32 n;
+	long err; /* first error, 0 so far */
+	char buf[8192];
+};
+void proc_write(struct proc_text *t, const char *s, size_t n);
+void proc_printf(struct proc_text *t, const char *fmt, ...) __printf(2, 3);
+void proc_flush(struct proc_text *t);
+
+/* lines of a host file; a line longer than the buffer comes in pieces */
+struct proc_lines {
+	int fd;
+	u32 at, n;
+	char buf[8192];
+};
+/* the next line, its newline included, in place and not NUL-terminated; NULL at the end */
+const char *proc_line(struct proc_lines *in, u32 *len);
+
+/* the guest's version of the host's lines. proc_maps.c, proc_status.c */
+void proc_maps(struct proc_lines *in, struct proc_text *out, bool smaps);
+void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prctl, and the calls the engine refuses because they would reach behind it. Each refusal says so once, on the
+ * engine's channel, with what it means; the error is one Linux gives where the feature is not configured.
+ */
+#include <linux/prctl.h>
+#include "kern/kern.h"
+
+/* newer than the headers of Debian 12 */
+#define PR_SET_MDWE_ 65
+#define PR_GET_AUXV_ 0x41555856
+
+static long refuse_seccomp(void)
+{
+	rt_log_once("seccomp filters are not installed under gnomon (EINVAL): they would stop the engine's own calls");
+	return -EINVAL;
+}
+
+static long get_auxv(const u64 a[6])
+{
+	if (a[3] || a[4])
+		return -EINVAL;
+	if (rt_copy_to_guest(a[1], eng.auxv, min(a[2], (u64)eng.auxv_size)))
+		return -EFAULT;
+	return (long)eng.auxv_size;
+}
+
+SYSCALL(prctl)
+{
+	(void)v;
+	switch ((int)a[0]) {
+	case PR_SET_SECCOMP:
+		return refuse_seccomp();
+	case PR_SET_SYSCALL_USER_DISPATCH:
+		rt_log_once("prctl(PR_SET_SYSCALL_USER_DISPATCH) is not possible under gnomon: EINVAL");
+		return -EINVAL;
+	case PR_SET_MDWE_:
+		rt_log_once("prctl(PR_SET_MDWE) is not possible under gnomon, whose code cache is writable: EINVAL");
+		return -EINVAL;
+	case PR_SET_MM: /* what an unprivileged process gets */
+		return -EPERM;
+	case PR_GET_AUXV_:
+		if (!eng.mm_told)
+			return get_auxv(a);
+		break;
+	}
+	return sys5(__NR_prctl, a[0], a[1], a[2], a[3], a[4]);
+}
+
+/* as a kernel without CONFIG_SECCOMP_FILTER, so that a probing program does not go on */
+SYSCALL(seccomp)
+{
+	(void)v, (void)a;
+	return refuse_seccomp();
+}
+
+SYSCALL(ptrace)
+{
+	(void)v, (void)a;
+	rt_log_once("ptrace is refused under gnomon (EPERM): a debugger would see the engine's registers");
+	return -EPERM;
+}
+
+SYSCALL(io_uring_setup)
+{
+	(void)v, (void)a;
+	rt_log_once("io_uring is refused under gnomon (ENOSYS): the kernel would write to pages of translated code");
+	return -ENOSYS;
+}
+
+/*
+ * The full ABI (shadow-stack-abi.md section 3) is another issue's. ENOSYS is what a kernel without the option says,
+ * and what makes a C library with shadow stacks give up early; in check mode it stays the answer for programs
+ * that did not enable shadow stacks themselves.
+ */
+SYSCALL(map_shadow_stack)
+{
+	(void)v, (void)a;
+	if (eng.set.mode == GN_MODE_RUN)
+		rt_log_once("map_shadow_stack is not implemented yet: ENOSYS");
+	return -ENOSYS;
+}

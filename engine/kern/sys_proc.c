@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that take a path, as far as the path may name one of this process' own /proc files (proc.h). Every other path
+ * costs a look at its first six bytes. Paths relative to a directory descriptor inside /proc, or that reach it by
+ * symbolic links, are the host's; so is writing to /proc/self/mem, which the engine does not see.
+ */
+#include <linux/fcntl.h>
+#include <linux/openat2.h>
+#include "kern/proc.h"
+
+struct scratch {
+	struct proc_lines in;
+	struct proc_text out;
+};
+
+/* a decimal number and what follows it; -1 if there is none */
+static long number(const char **s)
+{
+	const char *end;
+	u64 n = rt_strtou(*s, 10, &end);
+
+	if (end == *s || n > 0x7fffffff)
+		return -1;
+	*s = end;
+	return (long)n;
+}
+
+static bool skip(const char **s, const char *what)
+{
+	size_t n = strlen(what);
+
+	if (strncmp(*s, what, n))
+		return false;
+	*s += n;
+	return true;
+}
+
+static enum proc_file by_name(struct vcpu *v, const char *name, int tid)
+{
+	if (!strcmp(name, "exe"))
+		return PROC_EXE;
+	if (!strcmp(name, "maps"))
+		return PROC_MAPS;
+	if (!strcmp(name, "smaps"))
+		return PROC_SMAPS;
+	if (!strcmp(name, "auxv"))
+		return eng.mm_told ? PROC_NOT_OURS : PROC_AUXV;
+	if (!strcmp(name, "status") && tid == v->tid) /* another thread's mask is not ours to read */
+		return PROC_STATUS;
+	return PROC_NOT_OURS;
+}
+
+/* s: behind "/proc/" */
+static enum proc_file classify(struct vcpu *v, const char *s)
+{
+	long tid = v->pid;
+
+	if (skip(&s, "thread-self/")) {
+		tid = v->tid;
+	} else {
+		if (!skip(&s, "self/")) {
+			tid = number(&s);
+			if ((tid != v->pid && tid != v->tid) || *s++ != '/')
+				return PROC_NOT_OURS;
+		}
+		if (skip(&s, "task/")) {
+			tid = number(&s);
+			if (tid < 0 || *s++ != '/')
+				return PROC_NOT_OURS;
+		}
+	}
+	return by_name(v, s, (int)tid);
+}
+
+enum proc_file proc_path(struct vcpu *v, gaddr_t gpath, char path[PROC_PATH_MAX])
+{
+	if (rt_str_from_guest(path, gpath, 6) != -ENAMETOOLONG || memcmp(path, "/proc/", 6) ||
+	    rt_str_from_guest(path, gpath, PROC_PATH_MAX) < 0)
+		return PROC_NOT_OURS;
+	return classify(v, path + 6);
+}
+
+void proc_exe(char path[PROC_PATH_MAX])
+{
+	rt_snprintf(path, PROC_PATH_MAX, "/proc/self/fd/%d", eng.fd_base + GN_FD_PROG);
+}
+
+/* ---- calls that follow the path ---- */
+
+/* the table's call with the guest's path, or our own in its place */
+static long with_path(struct vcpu *v, const u64 a[6], int arg)
+{
+	char path[PROC_PATH_MAX];
+	u64 b[6];
+
+	if (proc_path(v, a[arg], path) != PROC_EXE)
+		return kern_host(v, (u32)v->gregs[RAX], a);
+	memcpy(b, a, sizeof(b));
+	proc_exe(path);
+	b[arg] = (u64)path;
+	return kern_host(v, (u32)v->gregs[RAX], b);
+}
+
+SYSCALL(path0)
+{
+	return with_path(v, a, 0);
+}
+
+SYSCALL(path1)
+{
+	return with_path(v, a, 1);
+}
+
+/* AT_* flags in the third, fourth argument */
+SYSCALL(path1_at2)
+{
+	return a[2] & AT_SYMLINK_NOFOLLOW ? kern_host(v, (u32)v->gregs[RAX], a) : with_path(v, a, 1);
+}
+
+SYSCALL(path1_at3)
+{
+	return a[3] & AT_SYMLINK_NOFOLLOW ? kern_host(v, (u32)v->gregs[RAX], a) : with_path(v, a, 1);
+}
+
+/* ---- readlink ---- */
+
+static long readlink_exe(const u64 a[6], int buf, int size)
+{
+	char path[PROC_PATH_MAX], target[GN_PATH_MAX];
+	long n;
+
+	if ((int)a[size] <= 0)
+		return -EINVAL;
+	proc_exe(path); /* the descriptor follows renames and knows " (deleted)" */
+	n = sys3(__NR_readlink, path, target, sizeof(target));
+	if (n < 0) {
+		n = (long)strlen(eng.exe);
+		memcpy(target, eng.exe, (size_t)n);
+	}
+	n = min(n, (long)(int)a[size]);
+	return rt_copy_to_guest(a[buf], target, (size_t)n) ? -EFAULT : n;
+}
+
+SYSCALL(readlink)
+{
+	char path[PROC_PATH_MAX];
+
+	if (proc_path(v, a[0], path) == PROC_EXE)
+		return readlink_exe(a, 1, 2);
+	return sys3(__NR_readlink, a[0], a[1], a[2]);
+}
+
+SYSCALL(readlinkat)
+{
+	char path[PROC_PATH_MAX];
+
+	if (proc_path(v, a[1], path) == PROC_EXE)
+		return readlink_exe(a, 2, 3);
+	return sys4(__NR_readlinkat, a[0], a[1], a[2], a[3]);
+}
+
+/* ---- open ---- */
+
+static void make_text(struct vcpu *v, enum proc_file what, struct scratch *s)
+{
+	switch (what) {
+	case PROC_AUXV:
+		proc_write(&s->out, (const char *)eng.auxv, eng.auxv_size);
+		break;
+	case PROC_STATUS:
+		proc_status(v, &s->in, &s->out);
+		break;
+	default:
+		proc_maps(&s->in, &s->out, what == PROC_SMAPS);
+	}
+	proc_flush(&s->out);
+}
+
+/* makes the memfd read-only and rewinds it: opens it again under the same number */
+static long seal_text(int fd, int cloexec)
+{
+	char self[32];
+	long again, r;
+
+	rt_snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	again = sys3(__NR_open, self, O_RDONLY | O_CLOEXEC, 0);
+	if (again < 0)
+		return again;
+	r = sys3(__NR_dup3, again, fd, cloexec);
+	sys1(__NR_close, again);
+	return r;
+}
+
+/* a snapshot of the file at the time of the open. The memfd comes first: it gets the number the guest expects */
+static long open_text(struct vcpu *v, enum proc_file what, const char *path, int flags)
+{
+	struct scratch *s;
+	long fd, r;
+
+	fd = sys2(__NR_memfd_create, path + 6, 1 /* MFD_CLOEXEC */);
+	if (fd < 0)
+		return fd;
+	s = rt_map(sizeof(*s));
+	r = s ? sys3(__NR_open, path, O_RDONLY | O_CLOEXEC, 0) : -ENOMEM;
+	if (r >= 0) {
+		s->in.fd = (int)r;
+		s->out.fd = (int)fd;
+		make_text(v, what, s);
+		sys1(__NR_close, s->in.fd);
+		r = s->out.err;
+	}
+	if (s)
+		rt_unmap(s, sizeof(*s));
+	if (r == 0)
+		r = seal_text((int)fd, flags & O_CLOEXEC);
+	if (r < 0)
+		sys1(__NR_close, fd);
+	return r;
+}
+
+/* the open family: `flags` is the call's, path its argument number `arg` */
+static long do_open(struct vcpu *v, const u64 a[6], int arg, u64 flags)
+{
+	char path[PROC_PATH_MAX];
+	enum proc_file what = proc_path(v, a[arg], path);
+
+	if (likely(what == PROC_NOT_OURS) || (flags & (O_DIRECTORY | O_CREAT)))
+		return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
+	if (what == PROC_EXE) {
+		if (flags & O_NOFOLLOW)
+			return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
+		if (!(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY)
+			return -ETXTBSY; /* natively it is the program that runs */
+		return with_path(v, a, arg);
+	}
+	if ((flags & O_PATH) || (flags & O_ACCMODE) != O_RDONLY)
+		return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
+	return open_text(v, what, path, (int)flags);
+}
+
+SYSCALL(open)
+{
+	return do_open(v, a, 0, a[1]);
+}
+
+SYSCALL(openat)
+{
+	return do_open(v, a, 1, a[2]);
+}
+
+SYSCALL(openat2)
+{
+	struct open_how how;
+
+	/* what the host would refuse, and RESOLVE_* games, are the host's */
+	if (a[3] < sizeof(how) || rt_copy_from_guest(&how, a[2], sizeof(how)) || how.resolve)
+		return sig_safe_syscall(v, __NR_openat2, a);
+	return do_open(v, a, 1, how.flags);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Dispositions, masks, delivery. The host has our handler for what the guest handles, and the guest's own default
+ * or ignore otherwise, so that default actions are the kernel's. Runs on engine stacks.
+ */
+#include <linux/signal.h>
+#include "rt/engine.h"
+#include "sig/ctx.h"
+
+#define ONSTACK 1
+#define DISABLE 2
+#define AUTODISARM (1 << 31)
+#define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
+#define MINSIGSTKSZ_ 2048
+
+enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
+
+void action_host(int signo, const struct ksigaction *act)
+{
+	struct ksigaction h = { .handler = act->handler };
+
+	if (BIT(signo) & UNBLOCKABLE)
+		return;
+	if (act->handler > 1 || SYNC_SIGNALS & BIT(signo)) {
+		h.handler = (u64)sig_host_handler;
+		h.flags = SA_SIGINFO_ | SA_ONSTACK_ | SA_RESTORER_;
+		h.restorer = (u64)sig_host_restorer;
+		h.mask = ~0ul;
+	}
+	h.flags |= act->flags & (SA_NOCLDSTOP_ | SA_NOCLDWAIT_);
+	sys4(__NR_rt_sigaction, signo, &h, NULL, 8);
+}
+
+static struct sigacts *acts_new(const struct sigacts *from)
+{
+	struct sigacts *a = rt_map(PAGE_SIZE);
+
+	if (a && from)
+		memcpy(a->a, from->a, sizeof(a->a));
+	if (a)
+		a->refs = 1;
+	return a;
+}
+
+void sig_init(void)
+{
+}
+
+static void inherit_host(struct sigacts *a)
+{
+	for (int n = 1; n <= GSIG_MAX; n++) {
+		struct ksigaction h = { 0 };
+
+		if (sys4(__NR_rt_sigaction, n, NULL, &h, 8) == 0 && h.handler == 1)
+			a->a[n].handler = 1;
+		if (SYNC_SIGNALS & BIT(n))
+			action_host(n, &a->a[n]);
+	}
+}
+
+static void host_altstack(struct vcpu *v)
+{
+	struct kstack ss = { .sp = (u64)v->sig->host_alt, .size = HOST_ALTSTACK };
+
+	sys2(__NR_sigaltstack, &ss, NULL);
+}
+
+static long thread_new(struct vcpu *v, struct vcpu *parent, u64 clone_flags)
+{
+	struct sigctx *s = rt_map(sizeof(*s)), *p = parent->sig;
+
+	if (!s)
+		return -ENOMEM;
+	v->sig = s;
+	s->mask = p->mask;
+	s->alt = clone_flags & 0x4000 /* CLONE_VFORK */ ? p->alt : (struct kstack){ .flags = DISABLE };
+	if (clone_flags & 0x800) { /* CLONE_SIGHAND */
+		s->acts = p->acts;
+		__atomic_add_fetch(&s->acts->refs, 1, __ATOMIC_SEQ_CST);
+	} else {
+		s->acts = acts_new(p->acts);
+	}
+	if (s->acts)
+		return 0;
+	rt_unmap(s, sizeof(*s));
+	return -ENOMEM;
+}
+
+static void thread_end(struct vcpu *v)
+{
+	struct kstack off = { .flags = DISABLE };
+	struct sigctx *s = v->sig;
+
+	if (vcpu_self() == v)
+		sys2(__NR_sigaltstack, &off, NULL);
+	if (!__atomic_sub_fetch(&s->acts->refs, 1, __ATOMIC_SEQ_CST))
+		rt_unmap(s->acts, PAGE_SIZE);
+	v->sig = NULL;
+	rt_unmap(s, sizeof(*s));
+}
+
+long sig_thread_init(struct vcpu *v, struct vcpu *parent)
+{
+	u64 mask = 0;
+
+	cpu_up.thread_new = thread_new;
+	cpu_up.thread_start = host_altstack;
+	cpu_up.thread_end = thread_end;
+	if (parent)
+		return thread_new(v, parent, 0);
+	v->sig = rt_map(sizeof(*v->sig));
+	if (!v->sig)
+		return -ENOMEM;
+	v->sig->acts = acts_new(NULL);
+	if (!v->sig->acts)
+		return -ENOMEM;
+	v->sig->alt.flags = DISABLE;
+	host_altstack(v);
+	inherit_host(v->sig->acts);
+	sys4(__NR_rt_sigprocmask, 0, NULL, &mask, 8);
+	sig_set_mask(v, mask);
+	return 0;
+}
+
+void sig_thread_exit(struct vcpu *v)
+{
+	thread_end(v);
+}
+
+void sig_after_fork(struct vcpu *v)
+{
+	v->sig->queued = 0;
+}
+
+void host_mask_update(struct vcpu *v)
+{
+	struct sigctx *s = v->sig;
+	u64 host = (s->mask | s->queued) & ~SYNC_SIGNALS;
+
+	sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &host, NULL, 8);
+}
+
+long sig_action(struct vcpu *v, int signo, const struct ksigaction *act, struct ksigaction *old)
+{
+	struct sigacts *a = v->sig->acts;
+
+	rt_lock(&a->lock);
+	if (old)
+		*old = a->a[signo];
+	if (act) {
+		a->a[signo] = *act;
+		a->a[signo].mask &= ~UNBLOCKABLE;
+		action_host(signo, act);
+	}
+	rt_unlock(&a->lock);
+	return 0;
+}
+
+u64 sig_mask(struct vcpu *v)
+{
+	return v->sig->mask;
+}
+
+void sig_set_mask(struct vcpu *v, u64 mask)
+{
+	v->sig->mask = mask & ~UNBLOCKABLE;
+	host_mask_update(v);
+	if (v->sig->queued & ~v->sig->mask)
+		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
+}
+
+long sig_altstack(struct vcpu *v, const struct kstack *ss, struct kstack *old)
+{
+	struct kstack *alt = &v->sig->alt;
+	u64 sp = v->gregs[RSP];
+	bool on = !(alt->flags & (DISABLE | AUTODISARM)) && sp > alt->sp && sp - alt->sp <= alt->size;
+
+	if (old) {
+		*old = *alt;
+		old->flags = alt->size ? (on ? ONSTACK : 0) | (alt->flags & AUTODISARM) : DISABLE;
+	}
+	if (!ss)
+		return 0;
+	if (on)
+		return -EPERM;
+	if ((ss->flags & ~AUTODISARM) & ~(ONSTACK | DISABLE))
+		return -EINVAL;
+	if (ss->flags & DISABLE) {
+		*alt = (struct kstack){ .flags = DISABLE };
+		return 0;
+	}
+	if (ss->size < MINSIGSTKSZ_)
+		return -ENOMEM;
+	*alt = *ss;
+	alt->flags &= AUTODISARM;
+	return 0;
+}
+
+void sig_clear_handlers(void)
+{
+	struct vcpu *v = vcpu_self();
+	struct ksigaction dfl = { 0 };
+
+	for (int n = 1; n <= GSIG_MAX; n++)
+		if (v->sig->acts->a[n].handler > 1)
+			sig_action(v, n, &dfl, NULL);
+}
+
+void sig_prepare_exec(struct vcpu *v)
+{
+	struct ksigaction h = { 0 };
+	u64 mask = v->sig->mask;
+
+	for (int n = 1; n <= GSIG_MAX; n++) {
+		if (!(SYNC_SIGNALS & BIT(n)))
+			continue;
+		h.handler = v->sig->acts->a[n].handler == 1;
+		sys4(__NR_rt_sigaction, n, &h, NULL, 8);
+	}
+	sys4(__NR_rt_sigprocmask, 2, &mask, NULL, 8);
+}
+
+void sig_exec_failed(struct vcpu *v)
+{
+	for (int n = 1; n <= GSIG_MAX; n++)
+		if (SYNC_SIGNALS & BIT(n))
+			action_host(n, &v->sig->acts->a[n]);
+	host_mask_update(v);
+}
+
+void __noreturn action_die(struct vcpu *v, int signo)
+{
+	struct ksigaction dfl = { 0 };
+	u64 none = 0;
+
+	sys4(__NR_rt_sigaction, signo, &dfl, NULL, 8);
+	sys3(__NR_tgkill, v->pid, v->tid, signo);
+	sys4(__NR_rt_sigprocmask, 2, &none, NULL, 8);
+	for (;;)
+		sys1(__NR_exit_group, 128 + signo);
+}
+
+/* takes the action for delivery: RESETHAND is done here. False: default or ignored */
+bool action_of(struct vcpu *v, int signo, struct ksigaction *act)
+{
+	struct sigacts *a = v->sig->acts;
+	struct ksigaction dfl = { 0 };
+
+	rt_lock(&a->lock);
+	*act = a->a[signo];
+	rt_unlock(&a->lock);
+	if (act->handler <= 1)
+		return false;
+	if (act->flags & SA_RESETHAND_)
+		sig_action(v, signo, &dfl, NULL);
+	return true;
+}
+
+static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act, const u8 *info, u64 err,
+			u64 trapno, u64 cr2)
+{
+	struct sigctx *s = v->sig;
+	u64 mask = s->restore_mask ? s->saved_mask : s->mask;
+
+	if (!frame_build(v, signo, act, mask, info, err, trapno, cr2))
+		action_die(v, SIGSEGV);
+	s->restore_mask = false;
+	s->mask |= act->mask | (act->flags & SA_NODEFER_ ? 0 : BIT(signo));
+}
+
+static int next_signal(struct sigctx *s)
+{
+	u64 ready = s->queued & ~s->mask;
+
+	if (!ready)
+		return 0;
+	if (ready & SYNC_SIGNALS)
+		ready &= SYNC_SIGNALS;
+	return __builtin_ctzl(ready) + 1;
+}
+
+void sig_deliver(struct vcpu *v)
+{
+	struct sigctx *s = v->sig;
+	struct ksigaction act;
+	int signo;
+
+	__atomic_and_fetch(&v->pending, ~(u32)PEND_SIGNAL, __ATOMIC_SEQ_CST);
+	while ((signo = next_signal(s))) {
+		u8 info[128];
+
+		memcpy(info, s->info[signo], 128);
+		s->queued &= ~BIT(signo);
+		if (action_of(v, signo, &act))
+			run_handler(v, signo, &act, info, 0, 0, 0);
+		else if (act.handler == 0 && !(DEFAULT_IGNORES & BIT(signo)))
+			action_die(v, signo);
+	}
+	if (s->restore_mask) {
+		s->restore_mask = false;
+		s->mask = s->saved_mask;
+	}
+	host_mask_update(v);
+}
+
+void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err)
+{
+	struct ksigaction act;
+	u8 info[128] = { 0 };
+
+	if (signo == SIGSEGV && code == 2 && err & 2 && cpu_up.write_fault && cpu_up.write_fault(v, addr))
+		return;
+	*(s32 *)info = signo;
+	*(s32 *)(info + 8) = code;
+	*(u64 *)(info + 16) = addr;
+	if (v->sig->mask & BIT(signo) || !action_of(v, signo, &act)) {
+		if (eng.set.flags & GN_OPT_STATS)
+			rt_log("guest dies of signal %d: rip %lx, address %lx, code %d", signo, v->rip, addr, code);
+		action_die(v, signo);
+	}
+	run_handler(v, signo, &act, info, err, (u64)trapno, trapno == 14 ? addr : 0);
+	host_mask_update(v);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest signal frames: layout and order as in arch/x86/kernel/signal_64.c and fpu/signal.c. The vector state is
+ * still the guest's in the CPU's registers (the engine uses none), so XSAVE and XRSTOR act on it directly.
+ * Runs on the engine stack.
+ */
+#include "sig/ctx.h"
+
+#define FP_MAGIC1 0x46505853u
+#define FP_MAGIC2 0x46505845u
+#define TOKEN_BIT (1ul << 63)
+#define ONSTACK 1
+#define DISABLE 2
+#define AUTODISARM (1 << 31)
+
+static u64 xfeatures(void)
+{
+	u32 a, d;
+
+	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	return a & ~0x60000u; /* AMX tiles are not enabled by themselves */
+}
+
+u64 frame_xstate_size(void)
+{
+	static u64 size;
+	u32 a = 0xd, b, c = 0, d;
+
+	if (!size) {
+		__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+		size = min((u64)b, XSTATE_MAX);
+	}
+	return size;
+}
+
+static bool on_alt(const struct kstack *alt, u64 sp)
+{
+	return sp > alt->sp && sp - alt->sp <= alt->size;
+}
+
+static u64 frame_stack(struct vcpu *v, const struct ksigaction *act)
+{
+	struct kstack *alt = &v->sig->alt;
+	u64 sp = v->gregs[RSP];
+
+	if (act->flags & SA_ONSTACK_ && alt->size && !(alt->flags & DISABLE) &&
+	    (alt->flags & AUTODISARM || !on_alt(alt, sp)))
+		return alt->sp + alt->size;
+	return sp - 128;
+}
+
+static long save_xstate(struct sigctx *s, u64 at)
+{
+	u64 size = frame_xstate_size(), feat = xfeatures();
+	u32 sw[5] = { FP_MAGIC1, (u32)size + 4, (u32)feat, (u32)(feat >> 32), (u32)size }, magic2 = FP_MAGIC2;
+
+	memset(s->xsave, 0, size);
+	__asm__ volatile("xsave64 %0" : "=m"(s->xsave) : "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+	memcpy(s->xsave + 464, sw, sizeof(sw));
+	if (rt_copy_to_guest(at, s->xsave, size))
+		return -EFAULT;
+	return rt_copy_to_guest(at + size, &magic2, 4);
+}
+
+static void fill_context(struct vcpu *v, struct kucontext *uc)
+{
+	const u64 *g = v->gregs;
+
+	uc->flags = 7; /* FP_XSTATE, SIGCONTEXT_SS, STRICT_RESTORE_SS */
+	uc->r8 = g[R8]; uc->r9 = g[R9]; uc->r10 = g[R10]; uc->r11 = g[R11];
+	uc->r12 = g[R12]; uc->r13 = g[R13]; uc->r14 = g[R14]; uc->r15 = g[R15];
+	uc->rdi = g[RDI]; uc->rsi = g[RSI]; uc->rbp = g[RBP]; uc->rbx = g[RBX];
+	uc->rdx = g[RDX]; uc->rax = g[RAX]; uc->rcx = g[RCX]; uc->rsp = g[RSP];
+	uc->rip = v->rip;
+	uc->eflags = v->rflags;
+	uc->cs = 0x33;
+	uc->ss = 0x2b;
+}
+
+bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 mask, const u8 *info, u64 err,
+		 u64 trapno, u64 cr2)
+{
+	u64 fp = (frame_stack(v, act) - frame_xstate_size() - 4) & ~63ul;
+	u64 at = ((fp - sizeof(struct ksigframe)) & ~15ul) - 8;
+	struct sigctx *s = v->sig;
+	struct ksigframe f = { .pretcode = act->restorer };
+
+	fill_context(v, &f.uc);
+	f.uc.stack = s->alt;
+	f.uc.err = err;
+	f.uc.trapno = trapno;
+	f.uc.cr2 = cr2;
+	f.uc.oldmask = f.uc.sigmask = mask;
+	f.uc.fpstate = fp;
+	memcpy(f.info, info, 128);
+	if (!(act->flags & SA_RESTORER_) || save_xstate(s, fp) || rt_copy_to_guest(at, &f, sizeof(f)))
+		return false;
+	if (v->shstk_on) {
+		u64 token = vcpu_ssp(v) | TOKEN_BIT;
+
+		if (!shstk_push(v, token, at) || !shstk_push(v, act->restorer, at))
+			return false;
+	}
+	if (s->alt.flags & AUTODISARM)
+		s->alt = (struct kstack){ .flags = DISABLE };
+	v->gregs[RDI] = (u64)signo;
+	v->gregs[RSI] = at + offsetof(struct ksigframe, info);
+	v->gregs[RDX] = at + offsetof(struct ksigframe, uc);
+	v->gregs[RAX] = 0;
+	v->gregs[RSP] = at;
+	v->rip = act->handler;
+	v->rflags &= ~0x10500ul; /* RF, DF, TF */
+	return true;
+}
+
+static bool load_xstate(struct sigctx *s, u64 from)
+{
+	u64 size = frame_xstate_size(), feat = xfeatures();
+	u32 magic1;
+
+	if (rt_copy_from_guest(s->xsave, from, 512))
+		return false;
+	memcpy(&magic1, s->xsave + 464, 4);
+	if (magic1 != FP_MAGIC1 || rt_copy_from_guest(s->xsave, from, size)) {
+		memset(s->xsave + 512, 0, 64);
+		feat = 3;
+	}
+	*(u64 *)(s->xsave + 512) &= magic1 == FP_MAGIC1 ? feat : 0;
+	if (magic1 != FP_MAGIC1)
+		*(u64 *)(s->xsave + 512) = 3;
+	memset(s->xsave + 520, 0, 56);
+	*(u32 *)(s->xsave + 24) &= 0x2ffff;
+	__asm__ volatile("xrstor64 %0" : : "m"(s->xsave), "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+	return true;
+}
+
+/* the word the frame's delivery left on the shadow stack says where SSP was */
+static void pop_token(struct vcpu *v, u64 frame)
+{
+	for (u64 t = v->twin_sp; t < shstk_top(v); t += 8) {
+		u64 ssp = *shstk_slot(t) & ~TOKEN_BIT;
+
+		if (*shstk_rec(t) != frame || !(*shstk_slot(t) & TOKEN_BIT))
+			continue;
+		if (ssp >= v->ss.lo && ssp <= v->ss.hi && !(ssp & 7))
+			v->twin_sp = ssp - v->ss.lo + v->ss.twin;
+		return;
+	}
+}
+
+long sig_return(struct vcpu *v)
+{
+	u64 at = v->gregs[RSP] - 8, *g = v->gregs;
+	struct ksigframe f;
+
+	if (rt_copy_from_guest(&f, at, sizeof(f)) || (f.uc.fpstate && !load_xstate(v->sig, f.uc.fpstate))) {
+		sig_fault(v, 11, 0x80, 0, 13, 0);
+		return (long)v->gregs[RAX];
+	}
+	g[R8] = f.uc.r8; g[R9] = f.uc.r9; g[R10] = f.uc.r10; g[R11] = f.uc.r11;
+	g[R12] = f.uc.r12; g[R13] = f.uc.r13; g[R14] = f.uc.r14; g[R15] = f.uc.r15;
+	g[RDI] = f.uc.rdi; g[RSI] = f.uc.rsi; g[RBP] = f.uc.rbp; g[RBX] = f.uc.rbx;
+	g[RDX] = f.uc.rdx; g[RAX] = f.uc.rax; g[RCX] = f.uc.rcx; g[RSP] = f.uc.rsp;
+	v->rip = f.uc.rip;
+	v->rflags = (v->rflags & ~0x50dd5ul) | (f.uc.eflags & 0x50dd5ul) | 0x202;
+	sig_set_mask(v, f.uc.sigmask);
+	sig_altstack(v, &f.uc.stack, NULL);
+	if (v->shstk_on)
+		pop_token(v, at);
+	return (long)v->gregs[RAX];
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's handler, for every signal: on the thread's host alternate stack, all signals blocked. It records,
+ * turns an interrupted cache address into exact guest state, and redirects the thread; it never runs guest code
+ * and takes no lock.
+ */
+#include <linux/signal.h>
+#include "rt/engine.h"
+#include "sig/ctx.h"
+#include "xlate/recipe.h"
+
+#define TF 0x100ul
+
+static void to_hregs(const struct kucontext *uc, struct hregs *h)
+{
+	u64 r[16] = { uc->rax, uc->rcx, uc->rdx, uc->rbx, uc->rsp, uc->rbp, uc->rsi, uc->rdi,
+		      uc->r8, uc->r9, uc->r10, uc->r11, uc->r12, uc->r13, uc->r14, uc->r15 };
+
+	memcpy(h->r, r, sizeof(r));
+	h->rip = uc->rip;
+}
+
+/* exact guest state into v for host address `pc`; false where no block holds it */
+static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
+{
+	struct block *b = cache_find_host(pc);
+	struct recovered rec;
+	struct hregs h;
+
+	if (!b)
+		return false;
+	to_hregs(uc, &h);
+	h.rip = pc;
+	BUG_ON(recipe_recover(b, &h, v->gregs, v->twin_sp, v->spill, &rec));
+	memcpy(v->gregs, h.r, sizeof(h.r));
+	v->rip = rec.rip;
+	v->twin_sp = rec.twin_sp;
+	v->rflags = uc->eflags & ~TF;
+	return true;
+}
+
+static void redirect(struct vcpu *v, struct kucontext *uc, void (*to)(void))
+{
+	uc->rip = (u64)to;
+	uc->rsp = v->engine_sp;
+	uc->eflags &= ~(TF | 0x400);
+}
+
+static bool in_range(u64 p, const u8 *lo, const u8 *hi)
+{
+	return p >= (u64)lo && p < (u64)hi;
+}
+
+/* something is pending: take the thread to where it will be looked at */
+static void take_to_engine(struct vcpu *v, struct kucontext *uc)
+{
+	u64 pc = uc->rip;
+
+	if (cache_arena_of(pc)) {
+		if (recover(v, uc, pc)) {
+			redirect(v, uc, cpu_from_signal);
+		} else { /* a stub or an entry: a few instructions on there is a recipe */
+			v->sig->stepping = true;
+			uc->eflags |= TF;
+		}
+	} else if (in_range(pc, cpu_resume_check, cpu_resume_end)) {
+		uc->rip = (u64)cpu_resume_pending;
+	} else if (pc >= (u64)sig_syscall_begin && pc <= (u64)sig_syscall_insn) {
+		uc->rip = (u64)sig_syscall_interrupted;
+	}
+}
+
+static void queue(struct vcpu *v, int signo, const u8 *info, struct kucontext *uc)
+{
+	struct sigctx *s = v->sig;
+
+	memcpy(s->info[signo], info, 128);
+	s->queued |= BIT(signo);
+	uc->sigmask |= BIT(signo);
+	if (!(s->mask & BIT(signo)))
+		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
+}
+
+static bool cpu_fault_at(struct vcpu *v, int signo, const u8 *info, struct kucontext *uc)
+{
+	u64 pc = uc->rip, addr;
+	s32 code;
+
+	__builtin_memcpy(&code, info + 8, 4);
+	__builtin_memcpy(&addr, info + 16, 8);
+	if (!cache_arena_of(pc))
+		return false;
+	if (signo == SIGTRAP && uc->trapno == 3)
+		pc--;
+	if (!recover(v, uc, pc))
+		return false;
+	if (signo == SIGTRAP && uc->trapno == 3)
+		v->rip++;
+	if (signo == SIGILL || signo == SIGFPE)
+		addr = v->rip;
+	v->fault.signo = signo;
+	v->fault.code = code;
+	v->fault.addr = addr;
+	v->fault.trapno = (int)uc->trapno;
+	v->fault.err = uc->err;
+	redirect(v, uc, cpu_from_fault);
+	return true;
+}
+
+static void die_of_bug(int signo, struct kucontext *uc)
+{
+	rt_log("signal %d in the engine at %lx (engine base %lx), address %lx, rsp %lx", signo, uc->rip,
+	       eng.engine_lo, uc->cr2, uc->rsp);
+	rt_bug(__FILE__, __LINE__, "fault in the engine");
+}
+
+void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
+{
+	struct vcpu *v = vcpu_self();
+	s32 code;
+	u64 fix;
+
+	__builtin_memcpy(&code, info + 8, 4);
+	if (!(SYNC_SIGNALS & BIT(signo)) || code <= 0) {
+		queue(v, signo, info, uc);
+		if (v->pending)
+			take_to_engine(v, uc);
+		return;
+	}
+	if (signo == SIGTRAP && v->sig->stepping) {
+		v->sig->stepping = false;
+		uc->eflags &= ~TF;
+		take_to_engine(v, uc);
+		return;
+	}
+	if (cpu_fault_at(v, signo, info, uc))
+		return;
+	if (uc->rip == 0 && signo == SIGSEGV) { /* a host ret through a twin that was flushed */
+		uc->rip = (u64)cpu_ret_miss;
+		return;
+	}
+	fix = rt_fault_fixup(uc->rip);
+	if (!fix)
+		die_of_bug(signo, uc);
+	uc->rip = fix;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * long sig_syscall_raw(nr, args, &pending, &began): a system call that does not start once something is pending.
+ * A host handler that finds the thread in [begin, insn] sends it to `interrupted`: the call has not begun.
+ */
+	.section .note.GNU-stack, "", @progbits
+	.text
+	.intel_syntax noprefix
+	.globl	sig_syscall_raw, sig_syscall_begin, sig_syscall_insn, sig_syscall_interrupted, sig_host_restorer
+	.hidden	sig_syscall_raw, sig_syscall_begin, sig_syscall_insn, sig_syscall_interrupted, sig_host_restorer
+sig_syscall_raw:
+	push	rbx
+	push	r12
+	mov	rbx, rdx
+	mov	r12, rcx
+	mov	rax, rdi
+	mov	r11, rsi
+	mov	rdi, [r11]
+	mov	rsi, [r11+8]
+	mov	rdx, [r11+16]
+	mov	r10, [r11+24]
+	mov	r8, [r11+32]
+	mov	r9, [r11+40]
+sig_syscall_begin:
+	cmp	dword ptr [rbx], 0
+	jne	sig_syscall_interrupted
+sig_syscall_insn:
+	syscall
+	mov	byte ptr [r12], 1
+	pop	r12
+	pop	rbx
+	ret
+sig_syscall_interrupted:
+	mov	byte ptr [r12], 0
+	mov	rax, -4
+	pop	r12
+	pop	rbx
+	ret
+sig_host_restorer:
+	mov	eax, 15
+	syscall
+	ud2

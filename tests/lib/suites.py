@@ -1,0 +1,449 @@
+# SPDX-License-Identifier: MIT
+"""What the suites are made of: how each finds, builds and judges its tests."""
+import glob
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from harness import FAIL, PASS, SKIP, Job, Outcome, execute
+
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
+KNOBS = {"check": [], "tiny": ["-X", "tiny"], "flush": ["-X", "flush"], "step": ["-X", "step"]}
+SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3}
+
+
+def environment(work, **more):
+    env = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": work, "TMPDIR": work, "TZ": "UTC0", "TERM": "dumb",
+           "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": "1700000000"}
+    env.update(more)
+    return env
+
+
+def which(name):
+    return shutil.which(name, path=PATH)
+
+
+# what a test's leading comment may say, one `key: value` a line
+KEYS = ("flags", "cc", "variant", "args", "launcher", "timeout", "needs", "modes", "verdict", "expect", "stderr", "skip-check",
+        "mode-reason", "large", "libs", "status", "so", "alone", "stop-status")
+
+
+def directives(path):
+    found = {}
+    with open(path, errors="replace") as f:
+        for n, line in enumerate(f):
+            m = re.match(r"[\s/*#-]*([a-z-]+): +(\S.*?)\s*(\*/)?$", line)
+            if m and m.group(1) in KEYS:
+                found.setdefault(m.group(1), []).append(m.group(2))
+            if n > 40:
+                break
+    return found
+
+
+class Gnomon:
+    """argv for `gnomon check` whose own text and events go to files beside the guest's output"""
+
+    def __init__(self, opt, work, mode, extra=()):
+        self.events = open(os.path.join(work, "events"), "w+b")
+        self.log = open(os.path.join(work, "log"), "w+b")
+        self.fds = (self.events.fileno(), self.log.fileno())
+        self.argv = [os.path.join(opt.build, "gnomon"), "check", "--json-fd", str(self.fds[0]), "--log-fd",
+                     str(self.fds[1]), *KNOBS[mode], *extra, "--"]
+
+    def close(self):
+        """events as objects, gnomon's text"""
+        for f in (self.events, self.log):
+            f.seek(0)
+        events = []
+        for line in self.events.read().decode(errors="surrogateescape").splitlines():
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                events.append({"event": "broken", "text": line})
+        log = self.log.read().decode(errors="replace")
+        self.events.close()
+        self.log.close()
+        return events, log
+
+
+def verdict(events):
+    """clean, unwinds, not-clean, unchecked ..., or none"""
+    last = events[-1] if events else {}
+    return last.get("value", last.get("verdict")) if last.get("event") == "verdict" else None
+
+
+def first_line_that_differs(a, b):
+    x, y = a.decode(errors="replace").split("\n"), b.decode(errors="replace").split("\n")
+    for n, (p, q) in enumerate(zip(x, y), 1):
+        if p != q:
+            return "line %d native: %s\nline %d here:   %s" % (n, p[:300], n, q[:300])
+    return "native has %d lines, here %d" % (len(x), len(y))
+
+
+def compare(native, r, log, stderr):
+    """why this run is not like the native one, or None"""
+    if r.timed_out:
+        return "timeout after %.0f s" % r.seconds, r.tail() + "\n" + log[-3000:]
+    if r.status != native.status:
+        return "status %d, natively %d" % (r.status, native.status), r.tail() + "\n" + log[-3000:]
+    if r.out != native.out:
+        return "output differs", first_line_that_differs(native.out, r.out) + "\n" + log[-2000:]
+    if stderr and r.err != native.err:
+        return "stderr differs", first_line_that_differs(native.err, r.err) + "\n" + log[-2000:]
+    return None
+
+
+def crossed(events, log):
+    """what must not be in any run"""
+    if "BUG" in log:
+        return "the engine reports a bug"
+    if any(e["event"] == "broken" for e in events):
+        return "malformed JSON"
+    if verdict(events) is None:
+        return "no verdict"
+    return None
+
+
+# ---- func and viol: one program each, in C, C++ or assembly -----------------------------------------------------
+
+def build(src, work, name, d, variant):
+    """compiles SRC; returns (path of the program, None) or (None, outcome)"""
+    flags = shlex.split(variant) if variant else shlex.split(" ".join(d.get("flags", [])))
+    cc = d.get("cc", ["g++" if src.endswith(".cc") else "gcc"])[0]
+    if flags and not flags[0].startswith("-"):
+        cc = flags.pop(0)
+    for need in d.get("needs", []) + [cc]:
+        if not (which(need) or os.path.exists(need)):
+            return None, Outcome(name, SKIP, need + " is not installed")
+    lib = os.path.dirname(os.path.abspath(__file__))
+    libs = shlex.split(" ".join(d.get("libs", [])))
+    exe = os.path.join(work, "prog")
+    # so: NAME FLAGS...: a shared library from FILE.so.c (or .cc) beside the test
+    for line in d.get("so", []):
+        so, *so_flags = shlex.split(line)
+        part = os.path.join(os.path.dirname(src), so)
+        out = os.path.join(work, "lib" + os.path.basename(so).split(".")[0] + ".so")
+        r = execute([cc, "-g", "-O1", "-fPIC", "-shared", "-I" + lib, *so_flags, part, "-o", out], work, 120,
+                    environment(work))
+        if r.status:
+            return None, Outcome(name, FAIL, "cannot build " + so, r.tail())
+        if "-l" + os.path.basename(so).split(".")[0] in libs:
+            libs += ["-L" + work, "-Wl,-rpath," + work]
+    r = execute([cc, "-g", "-O1", "-Wall", "-Wno-unused", "-I" + lib, *flags, src, "-o", exe, *libs], work, 180,
+                environment(work))
+    if r.status:
+        return None, Outcome(name, FAIL, "cannot build", r.tail())
+    return exe, None
+
+
+def programs(opt, suite):
+    jobs = []
+    for src in sorted(glob.glob(os.path.join(opt.top, "tests", suite, "*"))):
+        stem, ext = os.path.splitext(os.path.basename(src))
+        if ext not in (".c", ".cc", ".S") or stem.endswith(".so"):
+            continue
+        d = directives(src)
+        variants = d.get("variant", [None])
+        for v in variants:
+            label, _, flags = v.partition(":") if v else ("", "", "")
+            name = "%s/%s%s" % (suite, stem, "." + label.strip() if v else "")
+            judge = run_func if suite == "func" else run_viol
+            jobs.append(Job(name, lambda work, a=(opt, src, name, d, flags.strip() if v else None), j=judge: j(work, *a),
+                            alone="alone" in d))
+    return jobs
+
+
+def launch(d, exe, work):
+    args = [a.replace("@WORK@", work) for a in shlex.split(" ".join(d.get("args", [])))]
+    return shlex.split(" ".join(d.get("launcher", []))) + [exe] + args
+
+
+def folder(work, name):
+    path = os.path.join(work, name)
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def run_func(work, opt, src, name, d, variant):
+    exe, bad = build(src, work, name, d, variant)
+    if bad:
+        yield bad
+        return
+    timeout = float(d.get("timeout", [20])[0]) * opt.timeout_factor
+    argv = launch(d, exe, work)
+    native = execute(argv, folder(work, "native"), timeout, environment(work))
+    if native.status == 77:
+        yield Outcome(name, SKIP, re.sub(r".*# SKIP ", "", native.out.decode(errors="replace").strip()) or "skipped")
+        return
+    want = int(d.get("status", [0])[0])
+    if native.timed_out or native.status != want:
+        yield Outcome(name + "[native]", FAIL, "bad test: native status %d%s" % (
+            native.status, ", timeout" if native.timed_out else ""), native.tail())
+        return
+    if "native" in opt.modes:
+        yield Outcome(name + "[native]", PASS)
+    allowed = d["modes"][0].split() if "modes" in d else list(KNOBS)
+    for mode in opt.modes:
+        if mode == "native" or mode not in allowed:
+            continue
+        g = Gnomon(opt, work, mode)
+        r = execute(g.argv + argv, folder(work, mode), timeout * SLOWER[mode] * 2, environment(work), pass_fds=g.fds)
+        events, log = g.close()
+        why = compare(native, r, log, "stderr" not in d)
+        if not why:
+            x = crossed(events, log)
+            if not x and verdict(events) not in d.get("verdict", ["clean"])[0].split():
+                x = "verdict %s" % verdict(events)
+            why = x and (x, log)
+        yield Outcome("%s[%s]" % (name, mode), FAIL if why else PASS, *(why or ()))
+
+
+def matches(event, want):
+    """does the violation have what `key=value` ask? at=, call=, switcher=, expected=, actual= are symbols"""
+    if event.get("class") != want["class"]:
+        return False
+    for key, value in want.items():
+        if key in ("at", "call", "switcher", "expected", "actual"):
+            a = event.get(key) or {}
+            if "symbol" not in a or a["symbol"] != value:
+                return False
+        elif key.endswith("_module"):
+            if os.path.basename((event.get(key[:-7]) or {}).get("module", "")) != value:
+                return False
+        elif key.endswith("_source"):
+            source = (event.get(key[:-7]) or {}).get("source", "")
+            if os.path.basename(source) != value:
+                return False
+    return True
+
+
+def run_viol(work, opt, src, name, d, variant):
+    """The class and place are reported, nothing else is; the run goes on; --error-exitcode and --stop work."""
+    exe, bad = build(src, work, name, d, variant)
+    if bad:
+        yield bad
+        return
+    timeout = float(d.get("timeout", [20])[0]) * opt.timeout_factor
+    argv = launch(d, exe, work)
+    wants = []
+    for line in d["expect"]:
+        cls, *rest = line.split()
+        wants.append(dict([w.split("=", 1) for w in rest], **{"class": cls}))
+    fatal = any(w["class"] != "unwind" for w in wants)
+    native = execute(argv, folder(work, "native"), timeout, environment(work))
+    want = int(d.get("status", [0])[0])
+    if native.status == 77:
+        yield Outcome(name, SKIP, re.sub(r".*# SKIP ", "", native.out.decode(errors="replace").strip()) or "skipped")
+        return
+    if native.timed_out or native.status != want:
+        yield Outcome(name + "[native]", FAIL, "bad test: native status %d" % native.status, native.tail())
+        return
+    if "native" in opt.modes:
+        yield Outcome(name + "[native]", PASS)
+    for mode in opt.modes:
+        if mode == "native":
+            continue
+        g = Gnomon(opt, work, mode, ["--unwinds"])
+        r = execute(g.argv + argv, folder(work, mode), timeout * SLOWER[mode] * 2, environment(work), pass_fds=g.fds)
+        events, log = g.close()
+        why = compare(native, r, log, True)
+        if not why:
+            x = crossed(events, log)
+            seen = [e for e in events if e["event"] == "violation"]
+            spare = [e for e in seen if not any(matches(e, w) for w in wants)]
+            lacking = [w for w in wants if not any(matches(e, w) for e in seen)]
+            if not x and lacking:
+                x = "not reported: %s" % lacking[0]
+            if not x and spare:
+                x = "reported besides: %s at %s" % (spare[0].get("class"), json.dumps(spare[0].get("at")))
+            if not x and verdict(events) != ("not-clean" if fatal else "unwinds"):
+                x = "verdict %s" % verdict(events)
+            why = x and (x, log + "\n".join(json.dumps(e) for e in seen)[:3000])
+        yield Outcome("%s[%s]" % (name, mode), FAIL if why else PASS, *(why or ()))
+    if "check" not in opt.modes:
+        return
+    for label, extra, status in (("exitcode", ["--error-exitcode=99"], 99 if fatal else want),
+                                 ("stop", ["--stop"], 139 if fatal else want)):
+        if label == "stop" and "stop-status" in d:
+            status = int(d["stop-status"][0])
+        g = Gnomon(opt, work, "check", extra)
+        r = execute(g.argv + argv, folder(work, label), timeout * 2, environment(work), pass_fds=g.fds)
+        events, log = g.close()
+        good = r.status == status and not r.timed_out
+        yield Outcome("%s[%s]" % (name, label), PASS if good else FAIL, "status %d, not %d" % (r.status, status),
+                      r.tail() + log)
+
+
+# ---- scripts that print TAP themselves --------------------------------------------------------------------------
+
+def tap(work, name, argv, timeout, env):
+    r = execute(argv, work, timeout, env)
+    text = r.out.decode(errors="replace")
+    seen = 0
+    pending = None
+    notes = []
+
+    def flush():
+        if pending:
+            yield Outcome(pending[0], pending[1], pending[2], "\n".join(notes))
+
+    for line in text.splitlines():
+        m = re.match(r"(not )?ok\b *\d* *-? *(.*?)(?: # SKIP *(.*))?$", line, re.I)
+        if m:
+            yield from flush()
+            notes = []
+            seen += 1
+            label = "%s: %s" % (name, m.group(2)) if m.group(2) else "%s: %d" % (name, seen)
+            state = FAIL if m.group(1) else SKIP if m.group(3) is not None else PASS
+            pending = (label, state, m.group(3) or "failed")
+        elif line.startswith("#"):
+            notes.append(line[1:].strip())
+        elif re.match(r"1\.\.0 # SKIP", line):
+            yield Outcome(name, SKIP, line.split("# SKIP", 1)[1].strip())
+            seen += 1
+    yield from flush()
+    if r.timed_out or (r.status not in (0, 77) and "not ok" not in text) or not seen:
+        yield Outcome(name, FAIL, "timeout" if r.timed_out else "status %d" % r.status, r.tail())
+
+
+def scripts(opt, suite):
+    jobs = []
+    for path in sorted(glob.glob(os.path.join(opt.top, "tests", suite, "test_*"))):
+        name = "%s/%s" % (suite, os.path.basename(path)[5:].split(".")[0])
+        jobs.append(Job(name, lambda work, p=path, n=name: tap(
+            work, n, [sys.executable if p.endswith(".py") else "/bin/sh", p, "--build", opt.build], 300 * opt.timeout_factor,
+            environment(work))))
+    return jobs
+
+
+def unit(opt):
+    """Hosted tests of single modules: the comment of each has its `gcc ...` line."""
+    jobs = []
+
+    def go(work, src, name):
+        with open(src) as f:
+            m = re.search(r"^ \*\s+(gcc (?:.*\\\n \*)*.*)$", f.read(), re.M)
+        if not m:
+            yield Outcome(name, FAIL, "no gcc line in the leading comment")
+            return
+        exe = os.path.join(work, "prog")
+        line = re.sub(r"\\\n \*", " ", m.group(1)).strip().rstrip(".")
+        line = re.sub(r"\s-o \S+", "", line)
+        r = execute(["/bin/bash", "-c", "exec %s -o %s" % (line, exe)], opt.top, 300, environment(work))
+        if r.status:
+            yield Outcome(name, FAIL, "cannot build", r.tail())
+            return
+        yield from tap(work, name, [exe], 300 * opt.timeout_factor, environment(work))
+
+    for src in sorted(glob.glob(os.path.join(opt.top, "tests", "unit", "*.c"))):
+        name = "unit/" + os.path.basename(src)[:-2]
+        jobs.append(Job(name, lambda work, s=src, n=name: go(work, s, n), cost=5))
+    return jobs
+
+
+def lint(opt):
+    def go(work, name, argv):
+        yield from tap(work, name, argv, 300, environment(work))
+    return [Job("lint/seams", lambda work: go(work, "lint/seams", [os.path.join(opt.top, "tools/check_seams")])),
+            Job("lint/source", lambda work: go(work, "lint/source", [os.path.join(opt.top, "tools/lint"), "--build",
+                                                                      opt.build]))]
+
+
+# ---- apps: scripts that use real programs -----------------------------------------------------------------------
+
+def apps(opt):
+    jobs = []
+    for path in sorted(glob.glob(os.path.join(opt.top, "tests", "apps", "*.sh"))):
+        d = directives(path)
+        name = "apps/" + os.path.basename(path)[:-3]
+        jobs.append(Job(name, lambda work, a=(opt, path, name, d): run_app(work, *a), cost=10 if "large" in d else 3))
+    return jobs
+
+
+def run_app(work, opt, path, name, d):
+    """A script is run natively as `sh SCRIPT`, then as `gnomon check -- sh SCRIPT`: everything in it is followed."""
+    if "large" in d and not opt.large:
+        yield Outcome(name, SKIP, "large to install (%s): make check-apps" % d["large"][0])
+        return
+    for need in d.get("needs", []):
+        for n in need.split():
+            if not (which(n) or os.path.exists(n)):
+                yield Outcome(name, SKIP, n + " is not installed")
+                return
+    timeout = float(d.get("timeout", [120])[0]) * opt.timeout_factor
+    shell = d.get("launcher", ["/bin/sh"])[0].split()
+    argv = shell + [path]
+    env = environment(work, TESTS=os.path.join(opt.top, "tests"), TOP=opt.top, LONG="1" if opt.long else "")
+    here = folder(work, "here")  # the same path natively and translated
+
+    def fresh():
+        shutil.rmtree(here, ignore_errors=True)
+        os.makedirs(here)
+
+    fresh()
+    native = execute(argv, here, timeout, env)
+    if native.status == 77:
+        yield Outcome(name, SKIP, (native.out.decode(errors="replace").strip().splitlines() or ["skipped"])[-1])
+        return
+    if native.timed_out or native.status:
+        yield Outcome(name + "[native]", FAIL, "bad test: native status %d%s" % (
+            native.status, ", timeout" if native.timed_out else ""), native.tail())
+        return
+    if "native" in opt.modes:
+        yield Outcome(name + "[native]", PASS)
+    if "check" not in opt.modes:
+        return
+    fresh()
+    g = Gnomon(opt, work, "check", ["--unwinds"])
+    r = execute(g.argv + argv, here, timeout * 6, env, pass_fds=g.fds)
+    events, log = g.close()
+    why = compare(native, r, log, "stderr" not in d)
+    if not why:
+        x = crossed(events, log)
+        allowed = d.get("verdict", ["clean unwinds"])[0].split()
+        if not x and verdict(events) not in allowed:
+            x = "verdict %s" % verdict(events)
+        why = x and (x, log)
+    if os.environ.get("GNOMON_APPS_TABLE"):
+        row(os.environ["GNOMON_APPS_TABLE"], name, d, native, r, events, why)
+    yield Outcome(name + "[check]", FAIL if why else PASS, *(why or ()))
+
+
+def row(path, name, d, native, r, events, why):
+    """one line of the README's table"""
+    classes = {}
+    for e in events:
+        if e["event"] == "violation":
+            classes[e["class"]] = classes.get(e["class"], 0) + 1
+    images = len([e for e in events if e["event"] == "exec"])
+    with open(path, "a") as f:
+        f.write(json.dumps({"name": name, "same": not why, "why": why[0] if why else "", "verdict": verdict(events),
+                            "sites": classes, "programs": images, "native_s": round(native.seconds, 2),
+                            "check_s": round(r.seconds, 2)}) + "\n")
+
+
+def fuzz(opt):
+    """The fuzzing tests with many more cases than `make check` gives them."""
+    jobs = []
+    for j in unit(opt):
+        if "fuzz" in j.name:
+            jobs.append(j)
+    return jobs
+
+
+SUITES = {
+    "lint": lint,
+    "unit": unit,
+    "cli": lambda opt: scripts(opt, "cli"),
+    "badinput": lambda opt: scripts(opt, "badinput"),
+    "func": lambda opt: programs(opt, "func"),
+    "viol": lambda opt: programs(opt, "viol"),
+    "apps": apps,
+    "fuzz": fuzz,
+}
+NOT_BY_DEFAULT = ("fuzz",)
