@@ -115,8 +115,6 @@ struct cpu_upcalls {
 	long (*thread_new)(struct vcpu *v, struct vcpu *parent, u64 clone_flags);
 	void (*thread_start)(struct vcpu *v);
 	void (*thread_end)(struct vcpu *v);
-	/* around a fork that copies memory: 0 before, 1 after in the parent, 2 in the child */
-	void (*fork)(int phase);
 	/* count and record a violation. Guest state is exact and is not changed. */
 	void (*report)(struct vcpu *v, const struct violation *viol);
 	/* around a host fork that copies memory: 0 before it (takes the locks of kern/; cache_lock is taken

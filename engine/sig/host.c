@@ -139,6 +139,9 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 		uc->rip = (u64)cpu_ret_miss;
 		return;
 	}
+	if (signo == SIGSEGV && code == 2 && rt_fault_fixup(uc->rip) && cpu_up.write_fault &&
+	    cpu_up.write_fault(v, uc->cr2))
+		return;
 	fix = rt_fault_fixup(uc->rip);
 	if (!fix)
 		die_of_bug(signo, uc);

@@ -259,6 +259,7 @@ static void wire(void)
 	cpu_up.deliver = sig_deliver;
 	cpu_up.fault = sig_fault;
 	cpu_up.report = report_violation;
+	cpu_up.write_fault = vma_write_fault;
 }
 
 void __noreturn start_main(u64 *sp)

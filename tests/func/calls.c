@@ -103,14 +103,6 @@ int main(void)
 		REGS(both_live, f, 0, w.r10 = 10; w.r11 = 7; w.rax = 10);
 		REGS(args_r10, f, FL_ARITH, w.r10 = w.r11 = 1000; w.rax = 2000);
 		REGS(enter_leave, f, FL_ARITH, w.rax = w.r10);
-		{
-			struct regs r, in = regs_pattern(f);
-			extern void enter_nested(void);
-
-			r = regs_run(in, enter_nested);
-			in.rbp = r.rbp;
-			regs_same("enter_nested", r, in, all);
-		}
 		REGS(conditional, f, 0, );
 	}
 	return check_done();

@@ -94,7 +94,7 @@ int main(void)
 			REGS(jump_rcx, f, 0, w.rcx = 0);
 			REGS(jump_memory, f, FL_ARITH, );
 			REGS(jump_stack, f, 0, w.rcx = 0);
-			REGS(jrcxz_yes, f, FL_ARITH, w.rcx = 0; w.flags = (f & ~FL_AF & FL_AF) | 0x202 | FL_ZF | FL_PF | FL_CF);
+			REGS(jrcxz_yes, f, FL_ARITH & ~FL_AF, w.rcx = 0; w.flags = FL_ZF | FL_PF | FL_CF);
 			REGS(jrcxz_no, f, FL_ARITH, w.rcx = 1; w.flags |= FL_CF);
 			REGS(jecxz_yes, f, FL_ARITH, w.rcx = 0x100000000);
 			REGS(jecxz_no, f, FL_ARITH, w.rcx = 0x80000000);
@@ -104,12 +104,12 @@ int main(void)
 			if (f == FL_ARITH)
 				break;
 		}
-		REGS(mixed, 0, 0, w.rax = 8; w.rcx = 0; w.r10 = 0; w.r11 = 7);
+		REGS(mixed, 0, 0, w.rax = 9; w.rcx = 0; w.r10 = 0; w.r11 = 7);
 		REGS(loop_r10, 0, 0, w.rax = 500500; w.r10 = 0);
 		REGS(loop_r11, 0, 0, w.rax = 500500; w.r11 = 0);
 		REGS(loop_both, 0, 0, w.rax = 20365011074; w.r10 = 0; w.r11 = 12586269025);
 		REGS(loop_call, 0, 0, w.rax = 3000; w.r10 = 0; w.r11 = 3);
-		REGS(loop_flags, 0, 0, w.rax = 0; w.rcx = 0);
+		REGS(loop_flags, 0, 0, w.rax = 99; w.rcx = 0);
 		REGS(loop_insn, FL_CF, 0, w.rax = 77; w.rcx = 0);
 		REGS(loop_e, FL_CF, 0, w.rax = 20; w.rcx = 57);
 		REGS(loop_z, FL_CF, 0, w.rax = 32; w.rcx = 45);
