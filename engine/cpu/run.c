@@ -335,3 +335,17 @@ void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end)
 	cache_sever_range(start, end, block_dies);
 	cache_unlock();
 }
+
+/* what a BUG block and --stats say about where the guest was */
+void cpu_describe(struct vcpu *v)
+{
+	u8 code[16] = { 0 };
+
+	rt_log("guest rip %lx rsp %lx rax %lx r10 %lx r11 %lx ssp %lx, %u blocks, %u arenas", v->rip, v->gregs[RSP],
+	       v->gregs[RAX], v->gregs[R10], v->gregs[R11], vcpu_ssp(v), cache_nblocks - 1, cache_narenas);
+	if (!rt_copy_from_guest(code, v->rip, 16))
+		rt_log("bytes at rip: %x %x %x %x %x %x %x %x", code[0], code[1], code[2], code[3], code[4], code[5],
+		       code[6], code[7]);
+	for (u32 i = 0; i < ARRAY_SIZE(v->trace) && i < v->trace_at; i++)
+		rt_log("dispatched -%u: %lx", i + 1, v->trace[(v->trace_at - 1 - i) % ARRAY_SIZE(v->trace)]);
+}

@@ -35,6 +35,9 @@ extern void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
  * that must leave a status: that one calls exit_group. */
 void __noreturn cpu_thread_exit(struct vcpu *v, int status);
 
+/* what a BUG block and --stats say about where the guest was */
+void cpu_describe(struct vcpu *v);
+
 /* enter the guest at the state in v; never returns */
 void __noreturn cpu_run(struct vcpu *v);
 

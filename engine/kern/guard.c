@@ -239,18 +239,31 @@ bool vma_unguard(struct vcpu *v, gaddr_t start, gaddr_t end)
 	return any;
 }
 
+static void drop(struct guard *g, bool host_prot)
+{
+	g->lifts = 0;
+	if (g->state == GUARD_NONE)
+		return;
+	if (host_prot && !open_page(g->page))
+		rt_log_once("too many mappings: a page of translated code cannot be made writable again");
+	g->state = GUARD_NONE;
+	vma_nguarded--;
+}
+
 void guard_drop_locked(gaddr_t start, gaddr_t end, bool host_prot)
 {
-	struct guard *g;
-	gaddr_t p;
+	if (!used)
+		return;
+	if ((end - start) / PAGE_SIZE <= cap) {
+		for (; start < end; start += PAGE_SIZE) {
+			struct guard *g = lookup(start);
 
-	while (start < end && (p = next_guarded(start, end))) {
-		g = lookup(p);
-		if (host_prot && !open_page(p))
-			rt_log_once("too many mappings: a page of translated code cannot be made writable again");
-		g->state = GUARD_NONE;
-		g->lifts = 0;
-		vma_nguarded--;
-		start = p + PAGE_SIZE;
+			if (g)
+				drop(g, host_prot);
+		}
+		return;
 	}
+	for (u32 i = 0; i < cap; i++)
+		if (table[i].page >= start && table[i].page < end)
+			drop(&table[i], host_prot);
 }

@@ -314,8 +314,10 @@ void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 er
 	*(s32 *)(info + 8) = code;
 	*(u64 *)(info + 16) = addr;
 	if (v->sig->mask & BIT(signo) || !action_of(v, signo, &act)) {
-		if (eng.set.flags & GN_OPT_STATS)
+		if (eng.set.flags & GN_OPT_STATS) {
+			cpu_describe(v);
 			rt_log("guest dies of signal %d: rip %lx, address %lx, code %d", signo, v->rip, addr, code);
+		}
 		action_die(v, signo);
 	}
 	run_handler(v, signo, &act, info, err, (u64)trapno, trapno == 14 ? addr : 0);

@@ -13,11 +13,12 @@ bool recipe_boundary(const struct block *b, gaddr_t pc, u8 res, u32 *off)
 	struct recipe_walk w;
 
 	recipe_walk_init(&w, b);
-	while (recipe_walk_next(&w))
-		if (b->pc + w.goff == pc && w.res == res && w.kind != RK_LANDING && w.kind != RK_LANDING_X) {
-			*off = w.hoff;
-			return true;
-		}
+	while (recipe_walk_next(&w)) {
+		if (b->pc + w.goff != pc || w.kind == RK_LANDING || w.kind == RK_LANDING_X)
+			continue;
+		*off = w.hoff; /* only the first record of an instruction is an entry */
+		return w.res == res;
+	}
 	return false;
 }
 

@@ -95,12 +95,12 @@ int main(void)
 		REGS(string, f, M, w.rcx = 0; w.r10 = 0x1234; w.r11 = 0);
 		REGS(xlat_, f, M, w.rax = 0x12; w.r10 = 0xa0a0a0a0a0a0a012);
 		if (has(3) && has(5) && has(8)) {
-			REGS(bmi, f, M, w.rax = 0xf000; unsigned long p = 0xf0f0ul * 0x0ff0; w.r10 = p;
+			REGS(bmi, f, 0, w.rax = 0xf000; unsigned long p = 0xf0f0ul * 0x0ff0; w.r10 = p;
 			     w.r11 = 0; w.rcx = 0; w.rdx = 0);
 			REGS(avx, f, 0, w.rax = w.r10 = 0x4008000000000000; w.r11 = 0);
 			REGS(gather, f, M, w.r11 = 0x1234; __asm__("lea cell(%%rip), %0" : "=r"(w.r10)));
 		}
-		REGS(flags_reg, f, 0, w.r10 = 0x02 | 0x44; w.r11 = 0x44; w.rax = 0x1111111111110611);
+		REGS(flags_reg, f, 0, w.r10 = w.rcx = 6; w.r11 = 0x44; w.rax = 0x1111111111110611);
 		REGS(sahf_, f, M & ~FL_OF, w.rax = 0x111111111111d511; w.flags = 0xd5; w.r10 = 0xa0a0a0a0a0a0a001;
 		     w.r11 = 0xb1b1b1b1b1b1b101);
 		REGS(prefetch, f, M, __asm__("lea cell(%%rip), %0" : "=r"(w.r10)));
