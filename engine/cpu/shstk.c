@@ -14,34 +14,65 @@ static long map_at(u64 addr, u64 size, int prot, int flags)
 	return sys_6(__NR_mmap, addr, size, prot, flags, -1, 0);
 }
 
-/* the three engine ranges, laid out inside one reservation whose gaps are given back */
-static long lay_out(struct shstk *s, u64 shared, u64 size)
+struct span {
+	u64 lo, hi;
+};
+
+/* whole pages around one of the parallel areas, with a guard's worth of memory on both sides */
+static struct span area(u64 base, u64 size)
 {
-	const int anon = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	u64 span = SHSTK_TWIN_DELTA + SHSTK_REC_DELTA + size + 2 * GUARD;
-	long r = map_at(0, span, PROT_NONE, anon), p;
+	return (struct span){ PAGE_DOWN(base) - GUARD, PAGE_UP(base + size) + GUARD };
+}
+
+static struct span twins(const struct shstk *s)
+{
+	return area(s->twin, s->hi - s->lo);
+}
+
+static struct span records(const struct shstk *s)
+{
+	return area(s->twin + SHSTK_REC_DELTA, s->hi - s->lo);
+}
+
+static struct span aliases(const struct shstk *s)
+{
+	return area(s->alias, s->hi - s->lo);
+}
+
+static void unmap(struct span a)
+{
+	rt_disown_range((void *)a.lo, a.hi - a.lo);
+	sys2(__NR_munmap, a.lo, a.hi - a.lo);
+}
+
+static long map_span(struct span a)
+{
+	long p = map_at(a.lo, a.hi - a.lo, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED);
+
+	rt_own_range((void *)a.lo, a.hi - a.lo);
+	return p;
+}
+
+/* the three engine areas, laid out inside one reservation whose gaps are given back. s->lo, hi are set */
+static long lay_out(struct shstk *s)
+{
+	u64 size = s->hi - s->lo, span = SHSTK_TWIN_DELTA + SHSTK_REC_DELTA + size + 4 * PAGE_SIZE;
+	long r = map_at(0, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE), p;
 
 	if (sys_failed(r))
 		return r;
 	s->alias = (u64)r + GUARD;
 	s->twin = s->alias + SHSTK_TWIN_DELTA;
-	p = sys5(__NR_mremap, shared, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, s->alias);
+	sys2(__NR_munmap, r, span);
+	p = map_span(aliases(s));
 	if (!sys_failed(p))
-		p = map_at(s->alias + size, GUARD, PROT_READ | PROT_WRITE, anon | MAP_FIXED);
+		p = sys5(__NR_mremap, s->lo, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, s->alias);
 	if (!sys_failed(p))
-		p = map_at(s->twin - GUARD, size + 2 * GUARD, PROT_READ | PROT_WRITE, anon | MAP_FIXED);
+		p = map_span(twins(s));
 	if (!sys_failed(p))
-		p = map_at(s->twin + SHSTK_REC_DELTA, size + GUARD, PROT_READ | PROT_WRITE, anon | MAP_FIXED);
-	if (sys_failed(p)) {
-		sys2(__NR_munmap, r, span);
-		return p;
-	}
-	sys2(__NR_munmap, s->alias + size + GUARD, s->twin - 2 * GUARD - s->alias - size);
-	sys2(__NR_munmap, s->twin + size + GUARD, SHSTK_REC_DELTA - size - GUARD);
-	rt_own_range((void *)(s->alias - GUARD), size + 2 * GUARD);
-	rt_own_range((void *)(s->twin - GUARD), size + 2 * GUARD);
-	rt_own_range((void *)(s->twin + SHSTK_REC_DELTA), size + GUARD);
-	return 0;
+		p = map_span(records(s));
+	return sys_failed(p) ? p : 0;
 }
 
 long shstk_create(struct vcpu *v, u64 size)
@@ -55,19 +86,19 @@ long shstk_create(struct vcpu *v, u64 size)
 	p = map_at(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE);
 	if (sys_failed(p))
 		return p;
-	ret = lay_out(&s, (u64)p, size);
+	s.lo = (u64)p;
+	s.hi = s.lo + size;
+	ret = lay_out(&s);
 	if (ret) {
 		sys2(__NR_munmap, p, size);
 		return ret;
 	}
 	sys3(__NR_mprotect, p, size, PROT_READ);
-	s.lo = (u64)p;
-	s.hi = s.lo + size;
 	v->ss = s;
 	v->own_lo = s.lo;
 	v->own_size = size;
 	v->twin_sp = shstk_top(v);
-	for (u64 t = v->twin_sp; t < v->twin_sp + GUARD; t += 8)
+	for (u64 t = v->twin_sp; t < v->twin_sp + GUARD / 2; t += 8)
 		*(u64 *)t = (u64)cpu_ret_miss;
 	return 0;
 }
@@ -78,13 +109,10 @@ void shstk_release(struct vcpu *v)
 
 	if (!size || !v->own_lo)
 		return;
-	rt_disown_range((void *)(v->ss.alias - GUARD), size + 2 * GUARD);
-	rt_disown_range((void *)(v->ss.twin - GUARD), size + 2 * GUARD);
-	rt_disown_range((void *)(v->ss.twin + SHSTK_REC_DELTA), size + GUARD);
 	sys2(__NR_munmap, v->ss.lo, size);
-	sys2(__NR_munmap, v->ss.alias - GUARD, size + 2 * GUARD);
-	sys2(__NR_munmap, v->ss.twin - GUARD, size + 2 * GUARD);
-	sys2(__NR_munmap, v->ss.twin + SHSTK_REC_DELTA, size + GUARD);
+	unmap(aliases(&v->ss));
+	unmap(twins(&v->ss));
+	unmap(records(&v->ss));
 	v->own_lo = 0;
 }
 

@@ -14,12 +14,6 @@ enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC
 /* longest path proc_path() understands */
 #define PROC_PATH_MAX 64
 
-/* reads a guest path: which of the files above it names in this process, and the path itself; no other path costs
- * more than a look at its first bytes */
-enum proc_file proc_path(struct vcpu *v, gaddr_t gpath, char path[PROC_PATH_MAX]);
-/* what the kernel may open, stat or execute in place of /proc/self/exe */
-void proc_exe(char path[PROC_PATH_MAX]);
-
 /* text on its way into a descriptor */
 struct proc_text {
 	int fd;

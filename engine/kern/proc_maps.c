@@ -168,7 +168,8 @@ static void describe(struct line *p)
 	gaddr_t run;
 	int prot = vma_prot(p->start, &run);
 
-	p->end = min(p->end, run);
+	if (run > p->start) /* [vsyscall] lies behind everything the tree can hold */
+		p->end = min(p->end, run);
 	memcpy(p->perms, p->host, sizeof(p->perms));
 	if (prot >= 0) {
 		p->perms[0] = prot & PROT_READ ? 'r' : '-';

@@ -211,30 +211,41 @@ SYSCALL(pkey_mprotect)
 	return do_mprotect(v, __NR_pkey_mprotect, a);
 }
 
-/* [holds: vma_lock] the tree behind a successful mremap */
+/* [holds: vma_lock] The tree behind a successful mremap. Linux 6.17 moves several areas at once, holes included */
 static void moved(gaddr_t old, u64 old_len, gaddr_t to, u64 new_len, bool keep_old)
 {
-	struct vma pieces[8], a = { 0, 0, 0, 0 };
-	gaddr_t from = old, end = old + (old_len ? old_len : 1);
-	u32 n = 0;
+	gaddr_t end = old + min(old_len, new_len);
+	struct vma a, first;
 
-	/* nearly always one piece; what does not fit has the rights of the last one that did */
-	while (n < ARRAY_SIZE(pieces) && from < end && vma_find_locked(from, &a) && a.start < end) {
-		a.start = max(a.start, old);
-		pieces[n++] = a;
-		from = a.end;
-	}
-	if (!n)
+	if (!vma_find_locked(old, &first))
 		return;
-	if (!keep_old && old_len)
-		vma_clear_locked(old, old + old_len);
-	vma_set_locked(to, to + new_len, pieces[n - 1].prot, pieces[n - 1].flags);
-	for (u32 i = 0; i + 1 < n; i++) {
-		u64 lo = pieces[i].start - old, hi = pieces[i].end - old;
-
-		if (lo < new_len)
-			vma_set_locked(to + lo, to + min(hi, new_len), pieces[i].prot, pieces[i].flags);
+	if (new_len > old_len)
+		vma_set_locked(to + old_len, to + new_len, first.prot, first.flags);
+	if (to == old) {
+		vma_clear_locked(old + new_len, old + old_len);
+		return;
 	}
+	for (gaddr_t at = old; at < end && vma_find_locked(at, &a) && a.start < end; at = a.end) {
+		a.start = max(a.start, at);
+		a.end = min(a.end, end);
+		vma_set_locked(to + (a.start - old), to + (a.end - old), a.prot, a.flags);
+	}
+	if (!keep_old)
+		vma_clear_locked(old, old + old_len);
+}
+
+/* The kernel changes the size of one area only; two that differ in PROT_EXEC alone may be one for the host. What it
+ * refuses before it looks at areas is left to it. */
+static bool resizes_many(gaddr_t old, u64 old_len, gaddr_t to, u64 new_len, u64 flags)
+{
+	struct vma a;
+
+	if (!old_len || old_len == new_len || !new_len || (flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED)))
+		return false;
+	if (!(flags & MREMAP_FIXED) ? new_len < old_len :
+				      !(flags & MREMAP_MAYMOVE) || (old < to + new_len && to < old + old_len))
+		return false;
+	return vma_find_locked(old, &a) && a.start <= old && a.end < old + min(old_len, new_len);
 }
 
 SYSCALL(mremap)
@@ -263,7 +274,7 @@ SYSCALL(mremap)
 		mm_end(&src);
 		return -ENOMEM;
 	}
-	r = sys5(__NR_mremap, a[0], a[1], a[2], a[3], a[4]);
+	r = resizes_many(old, old_len, to, new_len, flags) ? -EFAULT : sys5(__NR_mremap, a[0], a[1], a[2], a[3], a[4]);
 	if (!sys_failed(r))
 		moved(old, old_len, (gaddr_t)r, new_len, flags & MREMAP_DONTUNMAP);
 	mm_end(&src);

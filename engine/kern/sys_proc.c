@@ -72,33 +72,50 @@ static enum proc_file classify(struct vcpu *v, const char *s)
 	return by_name(v, s, (int)tid);
 }
 
-enum proc_file proc_path(struct vcpu *v, gaddr_t gpath, char path[PROC_PATH_MAX])
+/* Apart, so that the callers that go straight on to the host can do so by a jump: behind a system call every return
+ * is mispredicted. */
+static bool __attribute__((noinline)) in_proc(gaddr_t gpath)
 {
-	if (rt_str_from_guest(path, gpath, 6) != -ENAMETOOLONG || memcmp(path, "/proc/", 6) ||
-	    rt_str_from_guest(path, gpath, PROC_PATH_MAX) < 0)
+	u32 word;
+	u16 rest;
+
+	if (rt_copy_from_guest(&word, gpath, 4) || word != 0x6f72702f /* "/pro" */)
+		return false;
+	return rt_copy_from_guest(&rest, gpath + 4, 2) == 0 && rest == 0x2f63; /* "c/" */
+}
+
+static enum proc_file __attribute__((noinline)) proc_path(struct vcpu *v, gaddr_t gpath, char path[PROC_PATH_MAX])
+{
+	if (rt_str_from_guest(path, gpath, PROC_PATH_MAX) < 0)
 		return PROC_NOT_OURS;
 	return classify(v, path + 6);
 }
 
-void proc_exe(char path[PROC_PATH_MAX])
+/* what the kernel may open, stat or execute in place of /proc/self/exe */
+static void proc_exe(char path[PROC_PATH_MAX])
 {
 	rt_snprintf(path, PROC_PATH_MAX, "/proc/self/fd/%d", eng.fd_base + GN_FD_PROG);
 }
 
 /* ---- calls that follow the path ---- */
 
-/* the table's call with the guest's path, or our own in its place */
-static long with_path(struct vcpu *v, const u64 a[6], int arg)
+/* the call with the path argument replaced if it names our exe */
+static long __attribute__((noinline)) with_exe(struct vcpu *v, const u64 a[6], int arg)
 {
 	char path[PROC_PATH_MAX];
 	u64 b[6];
 
-	if (proc_path(v, a[arg], path) != PROC_EXE)
-		return kern_host(v, (u32)v->gregs[RAX], a);
 	memcpy(b, a, sizeof(b));
-	proc_exe(path);
-	b[arg] = (u64)path;
+	if (proc_path(v, a[arg], path) == PROC_EXE) {
+		proc_exe(path);
+		b[arg] = (u64)path;
+	}
 	return kern_host(v, (u32)v->gregs[RAX], b);
+}
+
+static long with_path(struct vcpu *v, const u64 a[6], int arg)
+{
+	return unlikely(in_proc(a[arg])) ? with_exe(v, a, arg) : kern_host(v, (u32)v->gregs[RAX], a);
 }
 
 SYSCALL(path0)
@@ -141,20 +158,23 @@ static long readlink_exe(const u64 a[6], int buf, int size)
 	return rt_copy_to_guest(a[buf], target, (size_t)n) ? -EFAULT : n;
 }
 
-SYSCALL(readlink)
+static bool names_exe(struct vcpu *v, gaddr_t gpath)
 {
 	char path[PROC_PATH_MAX];
 
-	if (proc_path(v, a[0], path) == PROC_EXE)
+	return proc_path(v, gpath, path) == PROC_EXE;
+}
+
+SYSCALL(readlink)
+{
+	if (unlikely(in_proc(a[0])) && names_exe(v, a[0]))
 		return readlink_exe(a, 1, 2);
 	return sys3(__NR_readlink, a[0], a[1], a[2]);
 }
 
 SYSCALL(readlinkat)
 {
-	char path[PROC_PATH_MAX];
-
-	if (proc_path(v, a[1], path) == PROC_EXE)
+	if (unlikely(in_proc(a[1])) && names_exe(v, a[1]))
 		return readlink_exe(a, 2, 3);
 	return sys4(__NR_readlinkat, a[0], a[1], a[2], a[3]);
 }
@@ -218,24 +238,31 @@ static long open_text(struct vcpu *v, enum proc_file what, const char *path, int
 	return r;
 }
 
-/* the open family: `flags` is the call's, path its argument number `arg` */
-static long do_open(struct vcpu *v, const u64 a[6], int arg, u64 flags)
+/* a path below /proc/ */
+static long __attribute__((noinline)) open_proc(struct vcpu *v, const u64 a[6], int arg, u64 flags)
 {
 	char path[PROC_PATH_MAX];
 	enum proc_file what = proc_path(v, a[arg], path);
+	bool writes = (flags & O_ACCMODE) != O_RDONLY;
 
-	if (likely(what == PROC_NOT_OURS) || (flags & (O_DIRECTORY | O_CREAT)))
+	if (what == PROC_NOT_OURS || (flags & (O_DIRECTORY | O_CREAT)))
 		return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
 	if (what == PROC_EXE) {
-		if (flags & O_NOFOLLOW)
-			return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
-		if (!(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY)
+		if (writes && !(flags & (O_PATH | O_NOFOLLOW)))
 			return -ETXTBSY; /* natively it is the program that runs */
-		return with_path(v, a, arg);
+		return flags & O_NOFOLLOW ? sig_safe_syscall(v, (u32)v->gregs[RAX], a) : with_exe(v, a, arg);
 	}
-	if ((flags & O_PATH) || (flags & O_ACCMODE) != O_RDONLY)
+	if (writes || (flags & O_PATH))
 		return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
 	return open_text(v, what, path, (int)flags);
+}
+
+/* the open family: `flags` is the call's, path its argument number `arg` */
+static long do_open(struct vcpu *v, const u64 a[6], int arg, u64 flags)
+{
+	if (unlikely(in_proc(a[arg])))
+		return open_proc(v, a, arg, flags);
+	return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
 }
 
 SYSCALL(open)

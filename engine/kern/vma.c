@@ -6,7 +6,7 @@
 #include "kern/vma.h"
 
 #define FIRST_CAP 1024u
-#define TOP 0x7ffffffff000ul
+#define TOP (-PAGE_SIZE)
 #define STACK_REACH (8ul << 30) /* how far below its area a stack may have grown unseen */
 
 static struct vma *areas;

@@ -72,6 +72,8 @@ SYSCALL(execat) { return -ENOSYS; }
 static struct vcpu vcpu, *v = &vcpu;
 static bool guest;
 
+static char last_call[160];
+
 static long call(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	if (!guest)
@@ -139,6 +141,8 @@ static long step(int file)
 		len -= 100; /* rounding */
 	if (pick == 1)
 		at += 5; /* misaligned */
+	snprintf(last_call, sizeof(last_call), "op %u, pages %u..%u, to %u..%u, prot %u, pick %u", op, from, from + n, to,
+		 to + m, prot, pick);
 	switch (op) {
 	case 0 ... 4:
 		return call(__NR_mmap, at, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~0ul, 0);
@@ -210,8 +214,10 @@ static void compare(u32 rounds, int file)
 	if (pipe(fds))
 		abort();
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		close(fds[0]);
 		native(fds[1], rounds, file);
+	}
 	close(fds[1]);
 	guest = true;
 	for (u32 i = 0; i < rounds; i++) {
@@ -225,7 +231,7 @@ static void compare(u32 rounds, int file)
 		CHECK_EQ(got.ret, want.ret);
 		CHECK(got.len == want.len && !memcmp(got.text, want.text, got.len));
 		if (check_failed) {
-			printf("# call %u\n# --- native\n%.*s# --- engine\n%.*s", i, (int)want.len, want.text, (int)got.len,
+			printf("# call %u: %s: %ld, not %ld\n# --- native\n%.*s# --- engine\n%.*s", i, last_call, got.ret, want.ret, (int)want.len, want.text, (int)got.len,
 			       got.text);
 			break;
 		}
