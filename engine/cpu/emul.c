@@ -20,15 +20,15 @@ static void fault_ud(struct vcpu *v)
 	cpu_up.fault(v, SIGILL, 2, v->rip, TRAP_UD, 0);
 }
 
-static void fault_gp(struct vcpu *v)
+static void fault_gp(struct vcpu *v, u64 err)
 {
-	cpu_up.fault(v, SIGSEGV, SI_KERNEL_CODE, 0, TRAP_GP, 0);
+	cpu_up.fault(v, SIGSEGV, SI_KERNEL_CODE, 0, TRAP_GP, err);
 }
 
 static void fault_page(struct vcpu *v, u64 addr, u64 err)
 {
 	if ((addr + 0x800000000000ul) >> 48)
-		fault_gp(v);
+		fault_gp(v, 0);
 	else
 		cpu_up.fault(v, SIGSEGV, cpu_up.prot(PAGE_DOWN(addr), NULL) < 0 ? 1 : 2, addr, TRAP_PF, err);
 }
@@ -189,7 +189,7 @@ static void emul_gsbase(struct vcpu *v, const struct insn *in)
 	if (op == 1)
 		v->gregs[reg] = in->rex & 8 ? v->guest_gs : (u32)v->guest_gs;
 	else if (in->rex & 8 && (v->gregs[reg] + 0x800000000000ul) >> 48) {
-		fault_gp(v);
+		fault_gp(v, 0);
 		return;
 	} else {
 		v->guest_gs = in->rex & 8 ? v->gregs[reg] : (u32)v->gregs[reg];
@@ -220,9 +220,10 @@ static void emul_ssp(struct vcpu *v, const struct insn *in)
 	v->rip += in->len;
 }
 
-static void unknown(struct vcpu *v, const u8 *code)
+static void unknown(struct vcpu *v, const u8 *code, bool invalid)
 {
-	rt_log("unknown instruction at %lx: %x %x %x %x %x %x %x %x", v->rip, code[0], code[1], code[2], code[3],
+	if (!invalid)
+		rt_log_once("unknown instruction at %lx: %x %x %x %x %x %x %x %x", v->rip, code[0], code[1], code[2], code[3],
 	       code[4], code[5], code[6], code[7]);
 	fault_ud(v);
 }
@@ -272,11 +273,11 @@ void emul_insn(struct vcpu *v)
 			v->gregs[RAX] = (u64)-ENOSYS;
 			v->rip += in.len;
 		} else {
-			fault_gp(v);
+			fault_gp(v, in.imm << 3 | 2); /* a gate of CPL 0 in the IDT */
 		}
 		return;
 	}
 	if (in.class == INSN_PLAIN && emul_memory(v, &in, code))
 		return;
-	unknown(v, code);
+	unknown(v, code, in.class == INSN_INVALID || in.class == INSN_UD);
 }

@@ -45,6 +45,22 @@ static bool source_at(gaddr_t pc, struct xlate_source *s, u8 *buf)
 	return true;
 }
 
+/*
+ * A store into its own page of code, which has just been opened for it: alone in a block, so that the page is guarded
+ * again by whatever is built next and not before the store is done.
+ */
+static struct block *build_store(struct vcpu *v, const struct xlate_source *s, u8 res)
+{
+	bool one = xlate_opts.one_insn;
+	struct block *b;
+
+	v->store_at = 0;
+	xlate_opts.one_insn = true;
+	b = xlate_block(s, res);
+	xlate_opts.one_insn = one;
+	return b;
+}
+
 static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 {
 	struct xlate_source s;
@@ -53,6 +69,11 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 
 	if (!source_at(pc, &s, buf))
 		return NULL;
+	if (v->store_at == pc) {
+		b = build_store(v, &s, res);
+		if (b)
+			return b;
+	}
 	cpu_up.guard_code(PAGE_DOWN(pc));
 	b = xlate_block(&s, res);
 	if (!b) {

@@ -6,6 +6,7 @@
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include "cpu/cpu.h"
+#include "gnomon/board.h"
 #include "rt/engine.h"
 
 #define ENGINE_STACK (64ul << 10)
@@ -232,6 +233,25 @@ void cpu_child_start(struct vcpu *v)
 	restore_signals(v->start_mask);
 }
 
+/*
+ * A vfork child runs on its parent's shadow stack; where it returns from the function that called vfork and calls
+ * another, the parent's newest word is gone when it comes back. A libc that knows shadow stacks leaves vfork by a
+ * jump instead; any other would die here on a CPU with CET. Counted like unwinding, and put right.
+ */
+static void mend_after_vfork(struct vcpu *v, const u64 newest[3])
+{
+	struct violation viol = { .class = GN_UNWIND, .ret = v->rip, .expected = newest[0], .rsp = newest[2],
+				  .ssp = vcpu_ssp(v) };
+
+	if (*shstk_slot(v->twin_sp) == newest[0])
+		return;
+	viol.actual = *shstk_slot(v->twin_sp);
+	cpu_up.report(v, &viol);
+	*shstk_slot(v->twin_sp) = newest[0];
+	*(u64 *)v->twin_sp = newest[1];
+	*shstk_rec(v->twin_sp) = newest[2];
+}
+
 static void drop_child(struct vcpu *c)
 {
 	list_remove(c);
@@ -244,6 +264,7 @@ static void drop_child(struct vcpu *c)
 static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	struct vcpu *c = region_new();
+	u64 newest[3] = { *shstk_slot(v->twin_sp), *(u64 *)v->twin_sp, *shstk_rec(v->twin_sp) };
 	long ret;
 
 	if (!c)
@@ -266,6 +287,8 @@ static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 	restore_signals(c->start_mask);
 	if (ret < 0 || ca->flags & CLONE_VFORK)
 		drop_child(c);
+	if (ca->flags & CLONE_VFORK && v->shstk_on)
+		mend_after_vfork(v, newest);
 	return ret;
 }
 

@@ -48,6 +48,7 @@ struct vcpu {
 	struct sigctx *sig;
 	struct vcpu *next;       /* all threads; list lock in cpu/threads.c */
 	u64 *jtable, *ctable;    /* indirect entries by the low 16 bits of the target */
+	gaddr_t store_at;        /* instruction whose store opened the page of code it stands in */
 	bool vfork_child;        /* its memory and SSP are its parent's until it execs or ends */
 	u64 start_mask;          /* host signal mask a new thread begins with */
 	void *region;            /* the whole reservation: this, tables, stacks */

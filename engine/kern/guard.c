@@ -13,7 +13,6 @@
 #include "kern/vma.h"
 
 #define FIRST_CAP 256u
-#define MAX_LIFTS 32
 #define MAX_SPURIOUS 64
 
 enum { GUARD_NONE, GUARD_ON, GUARD_LEAVING };
@@ -105,7 +104,7 @@ int vma_guard_code(gaddr_t page)
 		goto out;
 	ret = 1;
 	g = a.flags & VMA_SEALED ? NULL : lookup_or_add(page);
-	if (!g || g->lifts >= MAX_LIFTS)
+	if (!g)
 		goto out;
 	/* LEAVING: still read-only, and the new generation tells the leaver to start again */
 	if (g->state == GUARD_NONE) {
@@ -134,7 +133,7 @@ static bool lift(struct vcpu *v, gaddr_t page)
 {
 	struct guard *g = lookup(page);
 
-	if (g && g->state != GUARD_NONE && g->lifts < MAX_LIFTS)
+	if (g && g->state != GUARD_NONE)
 		g->lifts++;
 	while (g && g->state != GUARD_NONE) {
 		u32 gen = g->gen;

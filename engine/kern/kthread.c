@@ -40,7 +40,7 @@ void kern_thread_exit(struct vcpu *v)
 	struct kthread *k = v->k;
 
 	/* the kernel unmaps a thread's own shadow stack with it */
-	if (v->shstk_on && v->own_size && !rt_owns(v->own_lo, v->own_lo + v->own_size))
+	if (eng.set.mode == GN_MODE_RUN && v->own_size && !rt_owns(v->own_lo, v->own_lo + v->own_size))
 		vma_clear(v->own_lo, v->own_lo + v->own_size);
 	if (!k)
 		return;
@@ -51,10 +51,10 @@ void kern_thread_exit(struct vcpu *v)
 	rt_unlock(&lock);
 }
 
-/* the guest sees its shadow stack in its memory map, unless the engine keeps it to itself (check, protect) */
+/* in run mode the shadow stack is the guest's own memory; in the others the engine keeps it to itself */
 void kern_note_shstk(struct vcpu *v)
 {
-	if (v->ss.hi > v->ss.lo && !rt_owns(v->ss.lo, v->ss.hi))
+	if (eng.set.mode == GN_MODE_RUN && v->ss.hi > v->ss.lo && !rt_owns(v->ss.lo, v->ss.hi))
 		vma_set_flags(v->ss.lo, v->ss.hi, PROT_READ | PROT_WRITE, VMA_SHSTK);
 }
 

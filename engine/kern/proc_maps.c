@@ -160,8 +160,10 @@ static void print_piece(struct maps *m, const struct line *l, bool first)
 	}
 }
 
-/* rights and name of the piece that starts at p->start; shortens it to where they change */
-static void describe(struct line *p)
+/* Rights and name of the piece that starts at p->start; shortens it to where they change. False: not for the guest's
+ * eyes. What the kernel maps by itself has a name; memory without one that is not in the tree is the engine's, such as
+ * the shadow stacks it keeps to itself in check mode. */
+static bool describe(struct line *p)
 {
 	gaddr_t brk_lo = eng.brk_start, brk_hi = PAGE_UP(mm_brk());
 	struct vma a = { 0, 0, 0, 0 };
@@ -175,6 +177,8 @@ static void describe(struct line *p)
 		p->perms[0] = prot & PROT_READ ? 'r' : '-';
 		p->perms[1] = prot & PROT_WRITE ? 'w' : '-';
 		p->perms[2] = prot & PROT_EXEC ? 'x' : '-';
+	} else if (!p->name_len || starts(p->name, p->name_len, "/dev/zero (deleted)")) {
+		return false;
 	}
 	if (vma_find(p->start, &a) && a.start <= p->start && (a.flags & VMA_SHSTK)) {
 		/* a memfd for the host; anonymous memory in the kernel's ABI */
@@ -184,7 +188,7 @@ static void describe(struct line *p)
 		p->file = false;
 	}
 	if (brk_hi <= brk_lo || p->file || p->name_len || p->end <= brk_lo || p->start >= brk_hi)
-		return;
+		return true;
 	if (p->start < brk_lo) {
 		p->end = brk_lo;
 	} else {
@@ -192,6 +196,7 @@ static void describe(struct line *p)
 		p->name_len = 6;
 		memcpy(p->name, "[heap]", 6);
 	}
+	return true;
 }
 
 static void print_area(struct maps *m)
@@ -214,9 +219,10 @@ static void print_area(struct maps *m)
 		}
 		if (l->file)
 			piece.off = l->off + (at - l->start);
-		describe(&piece);
-		print_piece(m, &piece, first);
-		first = false;
+		if (describe(&piece)) {
+			print_piece(m, &piece, first);
+			first = false;
+		}
 		at = piece.end;
 	}
 }

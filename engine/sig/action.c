@@ -308,8 +308,10 @@ void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 er
 	struct ksigaction act;
 	u8 info[128] = { 0 };
 
-	if (signo == SIGSEGV && code == 2 && err & 2 && cpu_up.write_fault && cpu_up.write_fault(v, addr))
+	if (signo == SIGSEGV && code == 2 && err & 2 && cpu_up.write_fault && cpu_up.write_fault(v, addr)) {
+		v->store_at = PAGE_DOWN(addr) == PAGE_DOWN(v->rip) ? v->rip : 0;
 		return;
+	}
 	*(s32 *)info = signo;
 	*(s32 *)(info + 8) = code;
 	*(u64 *)(info + 16) = addr;

@@ -76,7 +76,7 @@ static bool flags_dead_after(struct xl *x, u32 i)
 	const struct xlate_source *s = x->src;
 	gaddr_t next = x->pc + x->in[i].len;
 
-	if (xlate_opts.exact_flags || next >= s->pc + s->avail)
+	if (!xlate_opts.fast_flags || next >= s->pc + s->avail)
 		return false;
 	return !liveness_flags(next, s->code + (next - s->pc), (u32)(s->pc + s->avail - next));
 }

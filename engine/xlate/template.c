@@ -288,7 +288,10 @@ static u8 *open_entry(struct arena *a, struct emit *e, size_t bytes)
 	return p;
 }
 
-/* SLOT_TARGET == pc, without flags: rcx is spilled; jumps to `miss` with rcx restored otherwise */
+/*
+ * SLOT_TARGET == pc, without flags, whatever this block does with them: on a miss another block runs, which may
+ * read them. rcx is spilled, and back before the jump to `miss`.
+ */
 static void verify(struct emit *e, int scratch, gaddr_t pc, const u8 *miss)
 {
 	mov_slot_r(e, SLOT_SPILL, G_RCX);
@@ -305,27 +308,6 @@ static void verify(struct emit *e, int scratch, gaddr_t pc, const u8 *miss)
 	mov_r_slot(e, G_RCX, SLOT_SPILL);
 }
 
-static void verify_flags(struct emit *e, int scratch, gaddr_t pc, const u8 *miss)
-{
-	lea_const(e, scratch, pc);
-	emit8(e, 0x65);                               /* cmp scratch, gs:[SLOT_TARGET] */
-	emit8(e, 0x4c);
-	emit8(e, 0x3b);
-	emit8(e, 0x04 | (scratch & 7) << 3);
-	EMIT(e, 0x25);
-	emit32(e, SLOT_TARGET);
-	jcc_rel32(e, 5, miss);
-}
-
-static bool entry_flags_dead(const struct block *b)
-{
-	u32 avail = (u32)(PAGE_SIZE - b->pc % PAGE_SIZE);
-
-	if (xlate_opts.exact_flags || b->flags & BLOCK_STRADDLE)
-		return false;
-	return !liveness_flags(b->pc, (const u8 *)b->pc, min(avail, (u32)b->glen));
-}
-
 u8 *xlate_jump_entry(struct block *b)
 {
 	struct arena *a = &cache_arenas[b->arena];
@@ -337,10 +319,7 @@ u8 *xlate_jump_entry(struct block *b)
 	p = open_entry(a, &e, 80);
 	if (!p)
 		return NULL;
-	if (entry_flags_dead(b))
-		verify_flags(&e, G_R10, b->pc, arena_thunk(a, THUNK_JMISS));
-	else
-		verify(&e, G_R10, b->pc, arena_thunk(a, THUNK_JMISS));
+	verify(&e, G_R10, b->pc, arena_thunk(a, THUNK_JMISS));
 	jmp_rel32(&e, block_host(b));
 	b->jentry = (u32)(p - a->base);
 	return p;
@@ -357,10 +336,7 @@ u8 *xlate_call_entry(struct block *b)
 	p = open_entry(a, &e, 80);
 	if (!p)
 		return NULL;
-	if (entry_flags_dead(b))
-		verify_flags(&e, G_R11, b->pc, arena_thunk(a, THUNK_CMISS));
-	else
-		verify(&e, G_R11, b->pc, arena_thunk(a, THUNK_CMISS));
+	verify(&e, G_R11, b->pc, arena_thunk(a, THUNK_CMISS));
 	jmp_rel32(&e, block_host(b) - RECIPE_ENTRY_LEN);
 	b->centry = (u32)(p - a->base);
 	return p;

@@ -21,7 +21,7 @@ struct xlate_source {
 
 struct xlate_opts {
 	bool one_insn;      /* chaos: one instruction a block */
-	bool exact_flags;   /* never use a form that clobbers flags, even dead ones */
+	bool fast_flags;    /* a landing may clobber flags that the code behind it overwrites unread */
 	bool shstk;         /* false: calls and returns are copied by templates without a check */
 };
 extern struct xlate_opts xlate_opts;
