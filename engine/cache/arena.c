@@ -76,14 +76,16 @@ static void write_thunks(struct arena *a)
 /* a reservation in reach of pc: first what the host offers near a few hints, nearest first */
 static u8 *reserve_near(gaddr_t pc)
 {
-	static const u64 step[] = { 0, 64ul << 20, 256ul << 20, 512ul << 20, 1024ul << 20, 1536ul << 20 };
+	static const u64 step[] = { 64ul << 20, 256ul << 20, 512ul << 20, 1024ul << 20, 1536ul << 20 };
+	const unsigned n = ARRAY_SIZE(step);
 
-	for (unsigned i = 0; i < 2 * ARRAY_SIZE(step); i++) {
-		u64 d = step[i / 2] + arena_size;
-		u64 hint = PAGE_DOWN(i & 1 ? pc + d : pc - d);
+	/* below first: above a program lies its heap, which must be free to grow */
+	for (unsigned i = 0; i < 2 * n; i++) {
+		u64 d = step[i % n] + arena_size;
+		u64 hint = PAGE_DOWN(i < n ? pc - d : pc + d);
 		long p;
 
-		if ((i & 1) ? hint < pc : hint > pc || hint < 0x10000)
+		if (i < n ? hint > pc || hint < 0x10000 : hint < pc)
 			continue;
 		hint &= ~(CHUNK - 1);
 		p = sys_6(__NR_mmap, hint, arena_size + CHUNK, PROT_NONE,

@@ -57,14 +57,13 @@ static long map_span(struct span a)
 /* the three engine areas, laid out inside one reservation whose gaps are given back. s->lo, hi are set */
 static long lay_out(struct shstk *s)
 {
-	u64 size = s->hi - s->lo, span = SHSTK_TWIN_DELTA + SHSTK_REC_DELTA + size + 4 * PAGE_SIZE;
+	u64 size = s->hi - s->lo, span = PAGE_UP(SHSTK_TWIN_DELTA + SHSTK_REC_DELTA + size + 4 * PAGE_SIZE);
 	long r = map_at(0, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE), p;
 
 	if (sys_failed(r))
 		return r;
 	s->alias = (u64)r + GUARD;
 	s->twin = s->alias + SHSTK_TWIN_DELTA;
-	sys2(__NR_munmap, r, span);
 	p = map_span(aliases(s));
 	if (!sys_failed(p))
 		p = sys5(__NR_mremap, s->lo, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, s->alias);
@@ -72,6 +71,11 @@ static long lay_out(struct shstk *s)
 		p = map_span(twins(s));
 	if (!sys_failed(p))
 		p = map_span(records(s));
+	/* what lies between goes back only now: another thread would map into the holes */
+	sys2(__NR_munmap, aliases(s).hi, twins(s).lo - aliases(s).hi);
+	sys2(__NR_munmap, twins(s).hi, records(s).lo - twins(s).hi);
+	if ((u64)r + span > records(s).hi)
+		sys2(__NR_munmap, records(s).hi, (u64)r + span - records(s).hi);
 	return sys_failed(p) ? p : 0;
 }
 

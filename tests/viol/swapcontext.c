@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* makecontext and swapcontext of a C library that knows no shadow stacks.
- * expect: stack-switch at_module=libc.so.6 */
+ * expect: stack-switch at_module=libc.so.6 at=swapcontext
+ * expect: stack-switch at_module=libc.so.6 at=setcontext
+ * expect: stack-switch at=body */
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
