@@ -98,6 +98,7 @@ long shstk_create(struct vcpu *v, u64 size)
 		return ret;
 	}
 	sys3(__NR_mprotect, p, size, PROT_READ);
+	rt_own_range((void *)p, size);
 	v->ss = s;
 	v->own_lo = s.lo;
 	v->own_size = size;
@@ -113,7 +114,7 @@ void shstk_release(struct vcpu *v)
 
 	if (!size || !v->own_lo)
 		return;
-	sys2(__NR_munmap, v->ss.lo, size);
+	unmap((struct span){ v->ss.lo, v->ss.hi });
 	unmap(aliases(&v->ss));
 	unmap(twins(&v->ss));
 	unmap(records(&v->ss));

@@ -162,20 +162,20 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	if (ret)
 		return ret;
 	mask = block_signals();
+	cpu_threads_lock();
+	cache_lock(); /* before the locks of kern/: the dispatcher asks it for protections with this one held */
 	if (cpu_up.fork)
 		cpu_up.fork(0);
-	cpu_threads_lock();
-	cache_lock();
 	ca->stack = ca->stack_size = 0;
 	ret = sys2(__NR_clone3, ca, size);
 	if (ret == -ENOSYS)
 		ret = sys5(__NR_clone, ca->flags | ca->exit_signal, 0, ca->flags & CLONE_PIDFD ? ca->pidfd :
 			   ca->parent_tid, ca->child_tid, ca->tls);
 	if (ret) {
-		cache_unlock();
-		cpu_threads_unlock();
 		if (cpu_up.fork)
 			cpu_up.fork(1);
+		cache_unlock();
+		cpu_threads_unlock();
 		shstk_fork_parent(&copy);
 		restore_signals(mask);
 		return ret;

@@ -17,18 +17,19 @@ open('cls.cc', 'wb').write(gen.cxx_source(random.Random(2), 2))"
 	done >all.h
 	printf '#include <stdio.h>\n#include "all.h"\nint main(void) { printf("%%d\\n", part11(12345)); return 0; }\n' >main.c
 	cat >Makefile <<-'END'
+	.RECIPEPREFIX = >
 	P := $(wildcard part*.c)
 	all: prog big cls
 	%.o: %.c all.h
-		$(CC) -O2 -g -Wall -c $< -o $@
+	> $(CC) -O2 -g -Wall -c $< -o $@
 	lib.a: $(P:.c=.o)
-		ar rcs $@ $^
+	> ar rcs $@ $^
 	prog: main.o lib.a
-		$(CC) $(LINK) $^ -o $@
+	> $(CC) $(LINK) $^ -o $@
 	big: big.c
-		$(CC) -O1 -w $< -o $@
+	> $(CC) -O1 -w $< -o $@
 	cls: cls.cc
-		g++ -std=c++17 -O1 $(LINK) $< -o $@
+	> g++ -std=c++17 -O1 $(LINK) $< -o $@
 	END
 	exit 0
 fi

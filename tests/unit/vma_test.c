@@ -187,6 +187,21 @@ static void guards(void)
 	guard_drop_locked(p, q, true); /* something else is mapped there */
 	vma_unlock();
 
+	/* a thread that never stops translating it again */
+	CHECK_EQ(vma_guard_code(p), 0);
+	rebuild = 100;
+	CHECK(vma_write_fault(NULL, p));
+	CHECK(rebuild > 80);
+	rebuild = 0;
+	vma_unguard(NULL, p, q);
+	CHECK_EQ(vma_nguarded, 0);
+
+	/* sealed: nothing can be promised */
+	vma_lock();
+	vma_flag_locked(addr(6), addr(7), VMA_SEALED);
+	vma_unlock();
+	CHECK_EQ(vma_guard_code(addr(6)), 1);
+
 	/* more pages than the first table holds */
 	vma_set(addr(0), addr(PAGES), 7);
 	for (u32 round = 0; round < 20; round++) {
