@@ -179,7 +179,7 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 	int r = which(argv[0], path, sizeof(path));
 
 	if (r < 0)
-		die(r == -ENOENT || r == -ENOTDIR ? GN_EXIT_NOTFOUND : GN_EXIT_NOEXEC, "%s: %s",
+		die(r == -ENOENT ? GN_EXIT_NOTFOUND : GN_EXIT_NOEXEC, "%s: %s",
 		    *argv[0] ? argv[0] : "''", strerror(-r));
 	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
 		die(GN_EXIT_USAGE, "programs may not use FSGSBASE here (needs Linux 5.9 and a CPU of 2012 or later); "

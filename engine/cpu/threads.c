@@ -265,6 +265,7 @@ static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	struct vcpu *c = region_new();
 	u64 newest[3] = { *shstk_slot(v->twin_sp), *(u64 *)v->twin_sp, *shstk_rec(v->twin_sp) };
+	u64 mask;
 	long ret;
 
 	if (!c)
@@ -277,14 +278,14 @@ static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 		return ret;
 	}
 	list_add(c);
-	c->start_mask = block_signals();
+	mask = c->start_mask = block_signals();
 	ca->stack = (u64)c + VCPU_REGION;
 	ca->stack_size = ENGINE_STACK - 64;
 	ret = cpu_host_clone3(ca, size, c);
 	if (ret == -ENOSYS)
 		ret = cpu_host_clone(ca->flags | ca->exit_signal, ca->stack + ca->stack_size,
 				     ca->flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid, ca->child_tid, ca->tls, c);
-	restore_signals(c->start_mask);
+	restore_signals(mask); /* a thread may be gone by now, and c with it */
 	if (ret < 0 || ca->flags & CLONE_VFORK)
 		drop_child(c);
 	if (ca->flags & CLONE_VFORK && v->shstk_on)

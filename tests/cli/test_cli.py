@@ -127,7 +127,7 @@ def t_status():
     eq(sh(["check", "-q", "--", "sh", "-c", "kill -KILL $$"])[0], -signal.SIGKILL)
     eq(sh(["check", "--", "no-such-program"]), (127, "", "gnomon: no-such-program: No such file or directory\n"))
     eq(sh(["check", "--", ""]), (127, "", "gnomon: '': No such file or directory\n"))
-    eq(sh(["check", "--", "/etc/passwd/x"]), (127, "", "gnomon: /etc/passwd/x: Not a directory\n"))
+    eq(sh(["check", "--", "/etc/passwd/x"]), (126, "", "gnomon: /etc/passwd/x: Not a directory\n"))
     eq(sh(["check", "--", "/etc/passwd"]), (126, "", "gnomon: /etc/passwd: Permission denied\n"))
     eq(sh(["check", "--", "/etc"]), (126, "", "gnomon: /etc: Permission denied\n"))
     eq(sh(["check", "--", "x" * 5000])[0], 126)
