@@ -249,15 +249,23 @@ static void classify(struct insn *in, gaddr_t pc)
 	in->target = pc + in->len + in->imm;
 }
 
+/* two-byte opcodes whose register operands are vector registers, both of them; a gap costs time, not truth */
+static bool all_vector(u8 op)
+{
+	return (op >= 0x10 && op <= 0x17) || op == 0x28 || op == 0x29 || op == 0x2e || op == 0x2f ||
+	       (op >= 0x51 && op <= 0x6d) || op == 0x6f || (op >= 0x70 && op <= 0x76) || op == 0x7c || op == 0x7d ||
+	       op == 0x7f || op == 0xc2 || op == 0xc6 || (op >= 0xd0 && op <= 0xd6) || (op >= 0xd8 && op != 0xff);
+}
+
 /* explicit general registers; whether one is read or written is told only where the map knows */
 static void registers(struct insn *in, u16 entry, u8 vvvv)
 {
 	u8 reg = (in->modrm >> 3 & 7) | (in->rex & 4) << 1, rm = (in->modrm & 7) | (in->rex & 1) << 3;
-	bool gpr_file = !in->enc || (entry & DT_VGPR);
+	bool vector = !in->enc && in->map == 1 && all_vector(in->opcode);
 
 	if (entry & DT_OPREG)
 		in->gpr_where[(in->opcode & 7) | (in->rex & 1) << 3] |= INSN_REG_OPC;
-	if (entry & DT_MODRM) {
+	if ((entry & DT_MODRM) && !vector) {
 		in->gpr_where[reg] |= INSN_REG_REG;
 		if (!in->mem)
 			in->gpr_where[rm] |= INSN_REG_RM;
@@ -276,7 +284,6 @@ static void registers(struct insn *in, u16 entry, u8 vvvv)
 	}
 	if (in->enc)
 		in->gpr_where[vvvv] |= INSN_REG_VVVV;
-	(void)gpr_file;
 	for (int i = 0; i < 16; i++)
 		if (in->gpr_where[i])
 			in->gpr_read |= (u16)(1u << i), in->gpr_write |= (u16)(1u << i);
