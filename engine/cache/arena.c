@@ -79,9 +79,10 @@ static u8 *reserve_near(gaddr_t pc)
 	static const u64 step[] = { 64ul << 20, 256ul << 20, 512ul << 20, 1024ul << 20, 1536ul << 20 };
 	const unsigned n = ARRAY_SIZE(step);
 
-	/* below first: above a program lies its heap, which must be free to grow */
+	/* Below first, then far above: behind a program, up to 1 GiB away (arch_randomize_brk), lies its heap, which
+	 * must be free to grow. */
 	for (unsigned i = 0; i < 2 * n; i++) {
-		u64 d = step[i % n] + arena_size;
+		u64 d = (i < n ? step[i] : step[2 * n - 1 - i]) + arena_size;
 		u64 hint = PAGE_DOWN(i < n ? pc - d : pc + d);
 		long p;
 
