@@ -23,6 +23,7 @@ openssl pkcs12 -export -inkey ec.pem -in cert.pem -passout pass:x -out p12 && op
 openssl speed -seconds 1 -bytes 1024 -evp sha256 >/dev/null 2>&1 && echo speed
 if [ -n "${LONG-}" ]; then openssl speed -seconds 1 -bytes 1024 >/dev/null 2>&1; fi
 port=$((20000 + $$ % 20000))
+: >server.out
 openssl s_server -accept 127.0.0.1:$port -key ec.pem -cert cert.pem -www -naccept 2 >server.out 2>&1 &
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 	grep -q ACCEPT server.out && break
