@@ -1,233 +1,234 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The decoder: prefixes, opcode map entry, ModRM, displacement, immediate, then class, registers and flags.
- * What a map entry means is in decode_tables.h. [as-safe]
+ * The decoder: prefixes, table entry, ModRM, displacement, immediate, then what it does to registers and flags. The
+ * tables are in decode_tables.c (legacy) and decode_vec.c (VEX, EVEX, XOP). [as-safe]
  */
-#include "xlate/decode.h"
+#include <linux/errno.h>
+
 #include "xlate/decode_tables.h"
 
-struct cursor {
+#define REX_B 1
+#define REX_X 2
+#define REX_R 4
+#define REX_W 8
+
+#define INSN_MAX 15
+
+/* with so many prefixes, SIB (4 EVEX bytes, opcode, ModRM, SIB at most) is still among the first INSN_MAX bytes; an
+ * immediate is only read if it is */
+#define FAST_PREFIXES 8
+
+/* what changes all the time, in registers while everything below is inlined */
+struct decoding {
 	const u8 *p;
-	size_t n, at;
-	bool cut;
+	u32 at;               /* offset of the byte to look at next */
+	bool op16;            /* 66 and no REX.W */
+	u32 read, write, kill; /* general registers */
 };
 
-static u8 next(struct cursor *c)
+static inline u64 load64(const u8 *p)
 {
-	if (c->at >= c->n) {
-		c->cut = true;
-		return 0;
-	}
-	return c->p[c->at++];
+	u64 x;
+
+	__builtin_memcpy(&x, p, 8);
+	return x;
 }
 
-static u8 peek(struct cursor *c)
+/* not memset(): without vector registers gcc makes a slow `rep stos` of it */
+static inline void insn_clear(struct insn *in)
 {
-	if (c->at >= c->n) {
-		c->cut = true;
-		return 0;
-	}
-	return c->p[c->at];
+	u8 *p = (u8 *)in;
+
+	_Static_assert(sizeof(*in) % 8 == 0, "insn_clear goes by words");
+#pragma GCC unroll 16
+	for (size_t i = 0; i < sizeof(*in); i += 8)
+		__builtin_memset(p + i, 0, 8);
 }
 
-static void prefixes(struct cursor *c, struct insn *in)
+/* one explicit general register operand; desc as E(). Tables instead of branches: nothing here is predictable */
+static inline void operand(struct insn *in, struct decoding *d, u32 reg, u32 desc, u8 where)
 {
-	for (;;) {
-		u8 b = peek(c);
+	/* by role and size, then again with 16-bit operands: 1 read, 2 written, 4 killed */
+#define OPERAND_ROW(v) 0, 1, 3, 3, 0, 1, v, 3, 0, 1, 6, 3, 0, 1, 3, 3
+	static const u8 acts[32] = { OPERAND_ROW(6), OPERAND_ROW(3) };
+	u32 act = acts[(desc & 15) | (u32)d->op16 << 4], bit;
 
-		switch (b) {
-		case 0x66: in->opsize = true; break;
-		case 0x67: in->addrsize = true; break;
-		case 0xf0: in->lock = true; break;
-		case 0xf2: case 0xf3: in->rep = b; break;
-		case 0x64: case 0x65: in->seg = b; break;
-		case 0x26: case 0x2e: case 0x36: case 0x3e: break;
-		default:
-			in->pfx_off = (u8)c->at;
-			if ((b & 0xf0) == 0x40) { /* REX counts only right in front of the opcode */
-				in->rex = b;
-				c->at++;
-			}
-			return;
-		}
-		if (c->cut || c->at >= 15) {
-			in->pfx_off = (u8)c->at;
-			return;
-		}
-		c->at++;
-	}
+	if ((desc & (3 << 2)) == SB << 2 && !in->rex && (reg & 12) == 4)
+		reg -= 4; /* ah ch dh bh */
+	bit = 1u << reg;
+	in->gpr_where[reg] |= (u8)(where & -(act & 3 ? 1 : 0));
+	d->read |= bit & -(act & 1);
+	d->write |= bit & -(act >> 1 & 1);
+	d->kill |= bit & -(act >> 2 & 1);
 }
 
-/* C5, C4, 62, 8F: fills rex (W R X B), map, opsize/rep from pp; leaves the cursor at the opcode */
-static bool vector_prefix(struct cursor *c, struct insn *in, u8 first, u8 *vvvv)
+static inline void address_reg(struct insn *in, struct decoding *d, u32 reg, u8 where)
 {
-	u8 b1 = next(c), b2, pp;
-
-	if (first == 0xc5) {
-		in->enc = 1;
-		in->rex = 0x40 | (b1 & 0x80 ? 0 : 4);
-		in->map = 1;
-		pp = b1 & 3;
-		*vvvv = ~b1 >> 3 & 15;
-	} else {
-		b2 = next(c);
-		in->rex = 0x40 | (b1 & 0x80 ? 0 : 4) | (b1 & 0x40 ? 0 : 2) | (b1 & 0x20 ? 0 : 1) | (b2 & 0x80 ? 8 : 0);
-		in->enc = first == 0xc4 ? 2 : first == 0x62 ? 3 : 4;
-		in->map = first == 0x62 ? b1 & 7 : b1 & 31;
-		pp = b2 & 3;
-		*vvvv = ~b2 >> 3 & 15;
-		if (first == 0x62)
-			next(c);
-	}
-	if (pp == 1)
-		in->opsize = true;
-	else if (pp)
-		in->rep = pp == 2 ? 0xf3 : 0xf2;
-	if (in->enc == 4)
-		return in->map >= 8 && in->map <= 10;
-	if (in->enc == 3)
-		return in->map >= 1 && in->map <= 6 && in->map != 4;
-	return in->map >= 1 && in->map <= 3;
+	in->gpr_where[reg] |= where;
+	d->read |= 1u << reg;
 }
 
-static void memory_operand(struct cursor *c, struct insn *in)
+/* SIB and displacement of a memory operand */
+static inline void memory(struct insn *in, struct decoding *d, bool vsib)
 {
-	u8 mod = in->modrm >> 6, rm = in->modrm & 7;
+	static const u8 disp_sizes[4] = { 0, 1, 4, 0 };
+	u32 mod = in->modrm >> 6, rm = in->modrm & 7, base = rm, size = disp_sizes[mod];
 
 	in->mem = true;
 	if (rm == 4) {
-		in->sib = next(c);
-		if ((in->sib & 7) == 5 && mod == 0)
-			in->disp_size = 4;
-	} else if (rm == 5 && mod == 0) {
-		in->riprel = true;
-		in->disp_size = 4;
+		u32 index;
+
+		in->sib = d->p[d->at++];
+		base = in->sib & 7;
+		index = (in->sib >> 3 & 7) | (in->rex & REX_X) << 2;
+		if (index != 4 && !vsib)
+			address_reg(in, d, index, INSN_REG_INDEX);
 	}
-	if (mod == 1)
-		in->disp_size = 1;
-	else if (mod == 2)
-		in->disp_size = 4;
-	if (in->disp_size)
-		in->disp_off = (u8)c->at;
-	c->at += in->disp_size;
+	if (mod == 0 && base == 5) {
+		in->riprel = rm == 5;
+		size = 4;
+	} else {
+		address_reg(in, d, base | (in->rex & REX_B) << 3, INSN_REG_BASE);
+	}
+	in->disp_size = (u8)size;
+	in->disp_off = (u8)(size ? d->at : 0);
+	d->at += size;
 }
 
-static void immediate(struct cursor *c, struct insn *in, u16 entry)
+static inline void immediate(struct insn *in, struct decoding *d, u8 kind)
 {
-	u8 size = 0;
+	static const u8 sizes[3][16] = {
+		{ [I_B] = 1, [I_W] = 2, [I_Z] = 4, [I_D] = 4, [I_V] = 4, [I_WB] = 3, [I_BB] = 2, [I_MOFFS] = 8 },
+		{ [I_B] = 1, [I_W] = 2, [I_Z] = 2, [I_D] = 4, [I_V] = 2, [I_WB] = 3, [I_BB] = 2, [I_MOFFS] = 8 },
+		{ [I_B] = 1, [I_W] = 2, [I_Z] = 4, [I_D] = 4, [I_V] = 8, [I_WB] = 3, [I_BB] = 2, [I_MOFFS] = 8 },
+	};
+	u32 size = sizes[in->rex & REX_W ? 2 : d->op16][kind];
+	u64 x = 0;
 
-	switch (entry & DT_IMM_MASK) {
-	case DT_IB: size = 1; break;
-	case DT_IW: size = 2; break;
-	case DT_IZ: size = in->opsize && !(in->rex & 8) ? 2 : 4; break;
-	case DT_ID: size = 4; break;
-	case DT_IV: size = in->rex & 8 ? 8 : in->opsize ? 2 : 4; break;
-	case DT_IWB: size = 3; break;
-	case DT_MOFFS:
-		in->disp_off = (u8)c->at;
-		in->disp_size = in->addrsize ? 4 : 8;
-		c->at += in->disp_size;
-		return;
-	case DT_G3: /* F6, F7: test has an immediate */
-		if (((in->modrm >> 3) & 6) == 0)
-			size = in->opcode == 0xf6 ? 1 : in->opsize && !(in->rex & 8) ? 2 : 4;
-		break;
-	}
 	if (!size)
 		return;
-	in->imm_off = (u8)c->at;
-	in->imm_size = size;
-	c->at += size;
-	if (c->at > c->n)
+	if (unlikely(kind == I_MOFFS)) {
+		in->disp_off = (u8)d->at;
+		in->disp_size = in->addrsize ? 4 : 8;
+		d->at += in->disp_size;
 		return;
-	for (u8 i = 0; i < size; i++)
-		in->imm |= (u64)c->p[in->imm_off + i] << 8 * i;
-	if (size == 1)
-		in->imm = (u64)(s64)(s8)in->imm;
-	else if (size == 4)
-		in->imm = (u64)(s64)(s32)in->imm;
-	else if (size == 2)
-		in->imm = (u64)(s64)(s16)in->imm;
-}
-
-/* the instruction set's own names for what the maps leave open */
-static u8 class_0f(const struct insn *in)
-{
-	u8 op = in->opcode, reg = in->modrm >> 3 & 7;
-	bool reg_form = in->modrm >> 6 == 3;
-
-	switch (op) {
-	case 0x01:
-		if (in->rep == 0xf3 && in->modrm == 0xea)
-			return INSN_SAVEPREVSSP;
-		if (in->rep == 0xf3 && in->modrm == 0xe8)
-			return INSN_SETSSBSY;
-		if (in->rep == 0xf3 && !reg_form && reg == 5)
-			return INSN_RSTORSSP;
-		if (in->modrm == 0xd0)
-			return INSN_XGETBV;
-		if (in->modrm == 0xee || in->modrm == 0xef)
-			return INSN_PKRU;
-		if (in->modrm == 0xf8)
-			return INSN_GSBASE;
-		return INSN_PLAIN;
-	case 0x05: return INSN_SYSCALL;
-	case 0x07: case 0x34: case 0x35: return INSN_SYSENTER;
-	case 0x0b: case 0xb9: case 0xff: return INSN_UD;
-	case 0x1e:
-		if (in->rep == 0xf3 && (in->modrm == 0xfa || in->modrm == 0xfb))
-			return INSN_ENDBR;
-		return in->rep == 0xf3 && reg_form && reg == 1 ? INSN_RDSSP : INSN_PLAIN;
-	case 0xa2: return INSN_CPUID;
-	case 0xa8: case 0xa9: case 0xb5: return INSN_GSBASE;
-	case 0xae:
-		if (in->rep == 0xf3 && reg_form)
-			return reg == 5 ? INSN_INCSSP : reg == 1 || reg == 3 ? INSN_GSBASE :
-			       reg == 0 || reg == 2 ? INSN_FSBASE : INSN_PLAIN;
-		if (in->rep == 0xf3 && reg == 6)
-			return INSN_CLRSSBSY;
-		return !reg_form && (reg == 1 || reg == 5) ? INSN_XRSTOR : INSN_PLAIN;
 	}
-	if ((op & 0xf0) == 0x80)
-		return INSN_JCC;
-	return INSN_PLAIN;
+	in->imm_off = (u8)d->at;
+	in->imm_size = (u8)size;
+	if (likely(d->at + 8 <= INSN_MAX))
+		x = load64(d->p + d->at);
+	else if (d->at + size <= INSN_MAX) /* else too long: invalid */
+		for (u32 i = 0; i < size; i++)
+			x |= (u64)d->p[d->at + i] << 8 * i;
+	d->at += size;
+	if (unlikely(kind == I_WB)) /* enter: frame size, nesting */
+		x &= 0xffff, size = 8;
+	else if (unlikely(kind == I_BB)) /* extrq: length, index */
+		size = 1;
+	in->imm = (u64)((s64)(x << (64 - 8 * size)) >> (64 - 8 * size));
 }
 
-static u8 class_one(const struct insn *in)
+/* what an x87 escape is: row of the group, by the two bytes; 4 = none */
+static u32 x87_row(const struct insn *in)
 {
-	u8 op = in->opcode, reg = in->modrm >> 3 & 7;
+	/* register forms that exist, a bit per ModRM & 63; those with memory, a bit per ModRM.reg */
+	static const u64 reg_forms[8] = {
+		~0UL,               0xFFFF7F33FF01FFFFUL, 0x00000200FFFFFFFFUL, 0x00FFFF1FFFFFFFFFUL,
+		~0UL,               0x0000FFFFFFFFFFFFUL, 0xFFFFFFFF02FFFFFFUL, 0x00FFFF01FFFFFFFFUL,
+	};
+	static const u8 mem_forms[8] = { 0xff, 0xfd, 0xff, 0xaf, 0xff, 0xdf, 0xff, 0xff };
+	u32 esc = in->opcode & 7, reg = in->modrm >> 3 & 7;
 
-	switch (op) {
-	case 0x8c: case 0x8e: return reg == 5 ? INSN_GSBASE : INSN_PLAIN;
-	case 0xc2: case 0xc3: return INSN_RET;
-	case 0xc6: return in->modrm == 0xf8 ? INSN_XABORT : INSN_PLAIN;
-	case 0xc7: return in->modrm == 0xf8 ? INSN_XBEGIN : INSN_PLAIN;
-	case 0xca: case 0xcb: return INSN_RET_FAR;
-	case 0xcc: case 0xcd: case 0xf1: return INSN_INT;
-	case 0xcf: return INSN_IRET;
-	case 0xe0: case 0xe1: case 0xe2: case 0xe3: return INSN_LOOP;
-	case 0xe8: return INSN_CALL;
-	case 0xe9: case 0xeb: return INSN_JMP;
-	case 0xff:
-		return reg == 2 ? INSN_CALL_IND : reg == 3 ? INSN_CALL_FAR : reg == 4 ? INSN_JMP_IND :
-		       reg == 5 ? INSN_JMP_FAR : reg == 7 ? INSN_INVALID : INSN_PLAIN;
-	case 0xe4: case 0xe5: case 0xe6: case 0xe7: case 0xec: case 0xed: case 0xee: case 0xef:
-	case 0x6c: case 0x6d: case 0x6e: case 0x6f: case 0xf4: case 0xfa: case 0xfb:
-		return INSN_PRIV;
+	if (in->modrm >> 6 != 3)
+		return mem_forms[esc] >> reg & 1 ? 0 : 4;
+	if (!(reg_forms[esc] >> (in->modrm & 63) & 1))
+		return 4;
+	if (in->modrm == 0xe0 && esc == 7)
+		return 1; /* fnstsw %ax */
+	if ((esc == 3 || esc == 7) && (reg == 5 || reg == 6))
+		return 2; /* fcomi and relatives */
+	if ((esc == 2 || esc == 3) && reg < 4)
+		return 3; /* fcmov */
+	return 0;
+}
+
+/* follows an entry to the row that ModRM and prefixes choose */
+static inline const struct decode_op *resolve(struct insn *in, const struct decode_op *op, u8 *imm, u8 *implicit)
+{
+	while (unlikely(op->attr & A_BY)) {
+		u32 n = op->next;
+
+		switch (op->attr & A_BY) {
+		case A_BYREG: n += in->modrm >> 3 & 7; break;
+		case A_BYPP: n += in->pp; break;
+		case A_BYMOD: n += in->modrm >> 6 == 3; break;
+		case A_BYRM: n += in->modrm & 7; break;
+		case A_NOP90: n += in->rex & REX_B; break;
+		case A_X87: n += x87_row(in); break;
+		}
+		op = &decode_sub[n];
+		if (op->imm)
+			*imm = op->imm;
+		if (op->implicit)
+			*implicit = op->implicit;
 	}
-	return (op & 0xf0) == 0x70 ? INSN_JCC : INSN_PLAIN;
+	return op;
 }
 
-static void classify(struct insn *in, gaddr_t pc)
+static u16 condition_reads(u8 cc)
 {
-	if (in->enc || in->map > 1)
-		in->class = INSN_PLAIN;
-	else
-		in->class = in->map ? class_0f(in) : class_one(in);
-	if (in->map == 2 && !in->enc && in->mem && in->opcode == 0xf6 && !in->opsize && !in->rep)
-		in->class = INSN_WRSS;
-	if (in->map == 2 && !in->enc && in->mem && in->opcode == 0xf5 && in->opsize)
-		in->class = INSN_WRUSS;
+	static const u16 reads[8] = {
+		FLAG_OF, FLAG_CF, FLAG_ZF, FLAG_CF | FLAG_ZF, FLAG_SF, FLAG_PF, FLAG_SF | FLAG_OF, FLAG_ZF | FLAG_SF | FLAG_OF,
+	};
+
+	return reads[cc >> 1 & 7];
+}
+
+/* shifts: a masked count of 0 leaves the flags alone, a count in cl may be 0 */
+static void flags_special(struct insn *in, u8 kind)
+{
+	bool by_one = in->map == 0 && (in->opcode & 0xfe) == 0xd0;
+	bool by_cl = in->map == 0 ? (in->opcode & 0xfe) == 0xd2 : in->opcode & 1;
+	u32 count = by_one ? 1 : by_cl ? 0 : (u32)in->imm & (in->rex & REX_W ? 63 : 31);
+
+	in->flags_read = 0;
+	switch (kind) {
+	case FL_CC:
+		in->flags_read = condition_reads(in->opcode & 15);
+		return;
+	case FL_SHIFT:
+	case FL_SHXD:
+		if (by_cl)
+			in->flags_read = FLAGS_ARITH;
+		if (count)
+			in->flags_kill = FLAGS_ARITH;
+		return;
+	case FL_ROT:
+		if (by_cl)
+			in->flags_read = FLAG_CF | FLAG_OF;
+		if (count)
+			in->flags_kill = FLAG_CF | FLAG_OF;
+		return;
+	}
+}
+
+static inline void effects(struct insn *in, struct decoding *d, u8 flags, u8 implicit)
+{
+	const struct decode_im_row *im = &decode_im[implicit];
+	u32 partial = d->op16 ? im->sized : 0;
+
+	in->flags_read = decode_fl[flags].read;
+	in->flags_kill = decode_fl[flags].kill;
+	if (flags >= FL_CC)
+		flags_special(in, flags);
+	d->read |= im->read | partial;
+	d->write |= im->write;
+	d->kill |= im->kill; /* what is also read is taken out at the end */
+}
+
+/* what the class adds: condition, target, unsigned immediates */
+static void finish_class(struct insn *in, gaddr_t pc)
+{
 	switch (in->class) {
 	case INSN_JCC:
 		in->cc = in->opcode & 15;
@@ -235,163 +236,266 @@ static void classify(struct insn *in, gaddr_t pc)
 	case INSN_LOOP:
 		in->cc = in->opcode & 3;
 		break;
+	case INSN_JMP:
+	case INSN_CALL:
+	case INSN_XBEGIN:
+		break;
+	case INSN_RET:
+	case INSN_RET_FAR:
+		in->imm &= 0xffff;
+		return;
 	case INSN_INT:
 		in->imm = in->opcode == 0xcc ? 3 : in->opcode == 0xf1 ? 1 : in->imm & 0xff;
 		return;
-	case INSN_RET:
-		in->imm &= 0xffff;
-		return;
-	case INSN_JMP: case INSN_CALL: case INSN_XBEGIN:
-		break;
 	default:
 		return;
 	}
 	in->target = pc + in->len + in->imm;
 }
 
-/* two-byte opcodes whose register operands are vector registers, both of them; a gap costs time, not truth */
-static bool all_vector(u8 op)
+static void invalid(struct insn *in, u32 looked_at)
 {
-	return (op >= 0x10 && op <= 0x17) || op == 0x28 || op == 0x29 || op == 0x2e || op == 0x2f ||
-	       (op >= 0x51 && op <= 0x6d) || op == 0x6f || (op >= 0x70 && op <= 0x76) || op == 0x7c || op == 0x7d ||
-	       op == 0x7f || op == 0xc2 || op == 0xc6 || (op >= 0xd0 && op <= 0xd6) || (op >= 0xd8 && op != 0xff);
-}
-
-/* explicit general registers; whether one is read or written is told only where the map knows */
-static void registers(struct insn *in, u16 entry, u8 vvvv)
-{
-	u8 reg = (in->modrm >> 3 & 7) | (in->rex & 4) << 1, rm = (in->modrm & 7) | (in->rex & 1) << 3;
-	bool vector = !in->enc && in->map == 1 && all_vector(in->opcode);
-
-	if (entry & DT_OPREG)
-		in->gpr_where[(in->opcode & 7) | (in->rex & 1) << 3] |= INSN_REG_OPC;
-	if ((entry & DT_MODRM) && !vector) {
-		in->gpr_where[reg] |= INSN_REG_REG;
-		if (!in->mem)
-			in->gpr_where[rm] |= INSN_REG_RM;
-	}
-	if (in->mem && !in->riprel) {
-		if ((in->modrm & 7) != 4) {
-			in->gpr_where[rm] |= INSN_REG_BASE;
-		} else {
-			u8 index = (in->sib >> 3 & 7) | (in->rex & 2) << 2;
-
-			if (!((in->sib & 7) == 5 && in->modrm >> 6 == 0))
-				in->gpr_where[(in->sib & 7) | (in->rex & 1) << 3] |= INSN_REG_BASE;
-			if (index != 4)
-				in->gpr_where[index] |= INSN_REG_INDEX;
-		}
-	}
-	if (in->enc)
-		in->gpr_where[vvvv] |= INSN_REG_VVVV;
-	for (int i = 0; i < 16; i++)
-		if (in->gpr_where[i])
-			in->gpr_read |= (u16)(1u << i), in->gpr_write |= (u16)(1u << i);
-}
-
-static void flags(struct insn *in, u16 entry)
-{
-	u8 op = in->opcode, reg = in->modrm >> 3 & 7;
-
+	insn_clear(in);
+	in->len = (u8)(looked_at > INSN_MAX ? INSN_MAX : looked_at ? looked_at : 1);
+	in->class = INSN_INVALID;
 	in->flags_read = FLAGS_ARITH | FLAG_DF;
-	if (in->enc || in->class == INSN_ENDBR) {
-		in->flags_read = 0;
-		return;
+	in->gpr_read = in->gpr_write = 0xffff;
+}
+
+static void string_count(struct insn *in, struct decoding *d)
+{
+	/* with rep rcx may be 0: nothing is certain to be overwritten */
+	d->read |= 1u << 1 | d->kill;
+	d->write |= 1u << 1;
+	if (in->flags_kill)
+		in->flags_read |= FLAG_ZF;
+	in->flags_kill = 0;
+}
+
+/* explicit operands, flags and implicit registers of a legacy instruction */
+static inline void legacy_effects(struct insn *in, struct decoding *d, const struct decode_op *op, u8 implicit, bool modrm)
+{
+	u32 reg = (in->modrm >> 3 & 7) | (in->rex & REX_R) << 1, rm = (in->modrm & 7) | (in->rex & REX_B) << 3;
+
+	if (modrm) {
+		if (!in->mem)
+			operand(in, d, rm, op->regs, INSN_REG_RM);
+		operand(in, d, reg, op->regs >> 4, INSN_REG_REG);
+		if ((op->attr & A_ZERO) && reg == rm && !in->mem && !d->op16)
+			d->read = 0;
+	} else if (op->regs) {
+		operand(in, d, (in->opcode & 7) | (in->rex & REX_B) << 3, op->regs >> 4, INSN_REG_OPC);
 	}
-	if (in->class != INSN_PLAIN)
-		return;
-	if (entry & DT_NOFLAGS)
-		in->flags_read = 0;
-	if (in->map == 1 && (op & 0xf0) == 0x40) /* cmov */
-		in->flags_read = FLAGS_ARITH;
-	if (in->map)
-		return;
-	if (op < 0x40 && (op & 7) < 6 && (op >> 3) != 2 && (op >> 3) != 3) {
-		in->flags_read = 0; /* add or and sub xor cmp */
-		in->flags_kill = FLAGS_ARITH;
-	} else if (op >= 0x80 && op <= 0x83 && reg != 2 && reg != 3) {
-		in->flags_read = 0;
-		in->flags_kill = FLAGS_ARITH;
-	} else if (op == 0x84 || op == 0x85 || op == 0xa8 || op == 0xa9) {
-		in->flags_read = 0; /* test */
-		in->flags_kill = FLAGS_ARITH;
-	} else if (op == 0xf6 || op == 0xf7) {
-		in->flags_read = 0;
-		if (reg == 0 || reg == 1 || reg == 3)
-			in->flags_kill = FLAGS_ARITH; /* test neg; mul leaves some undefined: not counted */
-	} else if (op == 0xff && reg == 6) {
-		in->flags_read = 0;
+	effects(in, d, op->flags, implicit);
+}
+
+/* d->at is at the last opcode byte */
+static inline bool decode_legacy(struct insn *in, struct decoding *d, const struct decode_op *op)
+{
+	u32 attr = op->attr;
+	u8 imm = op->imm, implicit = op->implicit;
+	bool reg_form = true;
+
+	in->opcode = d->p[d->at];
+	in->opc_off = (u8)d->at++;
+	d->op16 = in->opsize && !(in->rex & REX_W);
+	in->pp = in->rep ? in->rep == 0xf3 ? 2 : 3 : in->opsize;
+	if (attr & A_MODRM) {
+		in->modrm_off = (u8)d->at;
+		in->modrm = d->p[d->at++];
+		reg_form = in->modrm >> 6 == 3 || (attr & A_NOMOD);
+		if (!reg_form)
+			memory(in, d, false);
+	}
+	op = resolve(in, op, &imm, &implicit);
+	if (unlikely(!(op->forms >> (in->pp + (reg_form ? 4 : 0)) & 1)))
+		return false;
+	if (unlikely(in->lock) && !(in->mem && (op->attr & A_LOCK)))
+		return false;
+	immediate(in, d, imm);
+	in->class = op->class;
+	legacy_effects(in, d, op, implicit, attr & A_MODRM);
+	in->no_fault = op->attr & (in->mem ? A_NFM : !in->pp && (op->attr & A_NFX) ? 0 : A_NF);
+	if (unlikely(op->attr & A_STRING) && in->rep)
+		string_count(in, d);
+	return true;
+}
+
+/* C4, C5, 62, 8F at d->at: leaves d->at at the opcode */
+static bool vector_prefix(struct insn *in, struct decoding *d, u8 kind)
+{
+	const u8 *p = d->p + d->at;
+
+	if (in->rex || in->opsize || in->rep || in->lock) {
+		d->at += kind == C_XOP; /* 8F alone may be a pop */
+		return false;
+	}
+	in->pp = (kind == C_VEX2 ? p[1] : p[2]) & 3;
+	in->vvvv = ~(kind == C_VEX2 ? p[1] : p[2]) >> 3 & 15;
+	in->rex = (u8)(0x40 | (~p[1] >> 5 & (kind == C_VEX2 ? REX_R : 7)) | (kind == C_VEX2 ? 0 : p[2] >> 4 & REX_W));
+	switch (kind) {
+	case C_VEX2:
+		in->enc = 1;
+		in->map = 1;
+		d->at += 2;
+		break;
+	case C_VEX3:
+	case C_XOP:
+		in->enc = kind == C_VEX3 ? 2 : 4;
+		in->map = p[1] & 31;
+		d->at += 3;
+		break;
+	case C_EVEX:
+		/* fixed bits; with APX they extend registers and choose map 4 */
+		if ((p[1] & 8) || !(p[2] & 4)) {
+			d->at += 2;
+			return false;
+		}
+		in->enc = 3;
+		in->map = p[1] & 7;
+		d->at += 4;
+		break;
+	}
+	return in->map < DECODE_VEC_MAPS && (kind == C_XOP) == (in->map >= 8);
+}
+
+static u8 vector_imm(const struct insn *in)
+{
+	u8 op = in->opcode;
+
+	if (in->map == 3 || in->map == 8)
+		return I_B;
+	if (in->map == 7 || in->map == 10)
+		return I_D;
+	if (in->map == 1)
+		return (op & 0xfc) == 0x70 || op == 0xc2 || (op >= 0xc4 && op <= 0xc6) ? I_B : I_NONE;
+	return I_NONE;
+}
+
+static bool decode_vector(struct insn *in, struct decoding *d, u8 kind)
+{
+	const struct decode_vec_row *row;
+	u32 entry, roles = 0;
+
+	if (!vector_prefix(in, d, kind)) {
+		d->at++;
+		return false;
+	}
+	in->opcode = d->p[d->at];
+	in->opc_off = (u8)d->at++;
+	entry = decode_vec[in->map][in->opcode];
+	if (!(entry >> (in->pp + (kind == C_EVEX ? 4 : 0)) & 1))
+		return false;
+	row = &decode_vec_rows[entry >> 8];
+	while (!(row->pps >> in->pp & 1) && !(row->pps & V_LAST))
+		row++;
+	if (!(row->pps >> in->pp & 1))
+		row = &decode_vec_rows[0];
+	roles = row->roles;
+	if (in->map != 1 || in->opcode != 0x77) { /* vzeroupper */
+		in->modrm_off = (u8)d->at;
+		in->modrm = d->p[d->at++];
+		if (in->modrm >> 6 != 3)
+			memory(in, d, roles & V_VSIB);
+	}
+	immediate(in, d, vector_imm(in));
+	if (roles) {
+		if (!in->mem)
+			operand(in, d, (in->modrm & 7) | (in->rex & REX_B) << 3, (roles & 3) | SY << 2, INSN_REG_RM);
+		operand(in, d, (in->modrm >> 3 & 7) | (in->rex & REX_R) << 1, (roles >> 2 & 3) | SY << 2, INSN_REG_REG);
+		operand(in, d, in->vvvv, (roles >> 4 & 3) | SY << 2, INSN_REG_VVVV);
+	}
+	effects(in, d, row->flags, row->implicit);
+	if (roles & V_PRIV)
+		in->class = INSN_PRIV;
+	return true;
+}
+
+/* Eats prefixes. Returns the entry of the byte that is none; NULL if there are more than max_prefixes. */
+static inline const struct decode_op *prefixes(struct insn *in, struct decoding *d, u32 max_prefixes)
+{
+	for (;;) {
+		u8 b = d->p[d->at];
+		const struct decode_op *op = &decode_map[0][b];
+
+		if (op->class == C_REX) { /* counts only right in front of the opcode */
+			in->rex = b;
+			in->pfx_off = (u8)d->at++;
+			b = d->p[d->at];
+			op = &decode_map[0][b];
+			if (likely(op->class < C_66 || op->class >= C_0F))
+				return op;
+			in->rex = 0;
+		} else if (likely(op->class < C_66 || op->class >= C_0F)) {
+			in->pfx_off = (u8)d->at;
+			return op;
+		}
+		switch (op->class) {
+		case C_66: in->opsize = true; break;
+		case C_67: in->addrsize = true; break;
+		case C_LOCK: in->lock = true; break;
+		case C_REP: in->rep = b; break;
+		case C_SEG: in->seg = b; break;
+		case C_REX: d->at--; break; /* the later of two counts */
+		}
+		if (++d->at > max_prefixes)
+			return NULL;
 	}
 }
 
-static bool lookup(struct cursor *c, struct insn *in, u16 *entry, u8 *vvvv)
+/* false: more than max_prefixes */
+static bool decode_at(struct insn *in, const u8 *p, gaddr_t pc, u32 max_prefixes)
 {
-	u8 b = next(c);
+	struct decoding d = { .p = p };
+	const struct decode_op *op;
+	bool ok;
 
-	if ((b == 0xc4 || b == 0xc5 || b == 0x62 || (b == 0x8f && (peek(c) & 31) >= 8))) {
-		if (in->rex || in->opsize || in->rep || in->lock)
-			return false;
-		if (!vector_prefix(c, in, b, vvvv))
-			return false;
-		in->opc_off = (u8)c->at;
-		in->opcode = next(c);
-		*entry = decode_vector_entry(in->enc, in->map, in->opcode);
+	insn_clear(in);
+	op = prefixes(in, &d, max_prefixes);
+	if (!op)
+		return false;
+	if (op->class == C_0F) {
+		u8 b = p[++d.at];
+
+		in->map = 1;
+		if ((b & 0xfd) == 0x38) {
+			in->map = b == 0x38 ? 2 : 3;
+			b = p[++d.at];
+		}
+		op = &decode_map[in->map][b];
+	}
+	if (unlikely(op->class >= C_VEX2 || (p[d.at] == 0x8f && in->map == 0 && (p[d.at + 1] & 31) >= 8)))
+		ok = decode_vector(in, &d, op->class >= C_VEX2 ? op->class : C_XOP);
+	else
+		ok = decode_legacy(in, &d, op);
+	if (unlikely(!ok || d.at > INSN_MAX)) {
+		invalid(in, d.at);
 		return true;
 	}
-	in->opc_off = (u8)(c->at - 1);
-	if (b == 0x0f) {
-		in->map = 1;
-		in->opc_off = (u8)c->at;
-		b = next(c);
-		if (b == 0x38 || b == 0x3a) {
-			in->map = b == 0x38 ? 2 : 3;
-			in->opc_off = (u8)c->at;
-			b = next(c);
-		}
-	}
-	in->opcode = b;
-	*entry = in->map == 0 ? decode_map0[b] : in->map == 1 ? decode_map1[b] :
-		 in->map == 2 ? (u16)(DT_MODRM | DT_PLAIN) : (u16)(DT_MODRM | DT_IB | DT_PLAIN);
-	return *entry != 0;
+	in->len = (u8)d.at;
+	in->gpr_read = (u16)d.read;
+	in->gpr_write = (u16)d.write;
+	in->gpr_kill = (u16)(d.kill & ~d.read);
+	if (unlikely(in->class != INSN_PLAIN))
+		finish_class(in, pc);
+	return true;
+}
+
+/* few bytes or many prefixes: from a copy with zeros behind it */
+static long decode_slow(struct insn *in, const u8 *code, size_t avail, gaddr_t pc)
+{
+	u8 buf[32];
+
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = i < avail && i < INSN_MAX ? code[i] : 0;
+	if (!decode_at(in, buf, pc, INSN_MAX - 1))
+		invalid(in, INSN_MAX);
+	return in->len > avail ? -EAGAIN : 0;
 }
 
 long insn_decode(struct insn *in, const u8 *code, size_t avail, gaddr_t pc)
 {
-	struct cursor c = { code, avail > 15 ? 15 : avail, 0, false };
-	u16 entry = 0;
-	u8 vvvv = 0;
-	bool ok;
-
-	__builtin_memset(in, 0, sizeof(*in));
-	prefixes(&c, in);
-	ok = !c.cut && lookup(&c, in, &entry, &vvvv);
-	if (ok && (entry & DT_MODRM)) {
-		in->modrm_off = (u8)c.at;
-		in->modrm = next(&c);
-		if (in->modrm >> 6 != 3 && !(entry & DT_NOMEM))
-			memory_operand(&c, in);
-	}
-	if (ok)
-		immediate(&c, in, entry);
-	if (c.at > 15 || (avail >= 15 && c.cut))
-		ok = false;
-	else if (c.cut || c.at > c.n) {
-		in->class = INSN_INVALID;
-		in->len = (u8)avail;
-		return -EAGAIN_DECODE;
-	}
-	if (!ok) {
-		u8 len = (u8)(c.at ? min(c.at, (size_t)15) : 1);
-
-		__builtin_memset(in, 0, sizeof(*in));
-		in->class = INSN_INVALID;
-		in->len = len;
-		in->flags_read = FLAGS_ARITH | FLAG_DF;
+	if (likely(avail >= INSN_MAX) && likely(decode_at(in, code, pc, FAST_PREFIXES)))
 		return 0;
-	}
-	in->len = (u8)c.at;
-	classify(in, pc);
-	registers(in, entry, vvvv);
-	flags(in, entry);
-	return 0;
+	return decode_slow(in, code, avail, pc);
 }

@@ -84,7 +84,9 @@ struct insn {
 	u8 imm_off;    /* offset of the immediate, 0 if none */
 	u8 imm_size;   /* total size of the immediates */
 	u8 seg;        /* 0, or the last segment prefix byte: 0x64 fs, 0x65 gs (2E 36 3E 26 not reported) */
-	u8 rep;        /* 0, 0xF2 or 0xF3: the last of them */
+	u8 rep;        /* 0, 0xF2 or 0xF3: the last of them (a prefix byte; VEX and EVEX have theirs in pp) */
+	u8 pp;         /* mandatory prefix in force, legacy or VEX/EVEX: 0 none, 1 = 66, 2 = F3, 3 = F2 */
+	u8 vvvv;       /* VEX/EVEX/XOP.vvvv, not inverted; 0 for legacy */
 	bool opsize;   /* 66 present */
 	bool addrsize; /* 67 present */
 	bool lock;     /* F0 present */
@@ -106,7 +108,10 @@ struct insn {
  * Decodes the instruction at `code`, of which `avail` (1..15 are looked at) bytes may be read, as if it
  * stood at guest address `pc`. Returns 0, -EAGAIN if avail bytes are not enough to tell, and always
  * fills *in (INSN_INVALID for what a 64-bit CPU answers with #UD by encoding alone, also for an
- * instruction longer than 15 bytes).
+ * instruction longer than 15 bytes). What only the CPU model decides (a vector length, W, masking or broadcast
+ * that an opcode does not have, a 3DNow! operation, a control register that does not exist) is decoded and
+ * left to the CPU: the copy raises the #UD. Fewer than 15 bytes, or more than 8 prefixes, take a slower path.
+ * 66 before a near branch is ignored, as Intel CPUs do (AMD's truncate the target to 16 bits).
  */
 long insn_decode(struct insn *in, const u8 *code, size_t avail, gaddr_t pc);
 

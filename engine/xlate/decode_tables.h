@@ -1,496 +1,129 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opcode maps: one entry an opcode, 0 = invalid in 64-bit mode. Source: Intel SDM vol. 2 appendix A.
+ * Shape of the opcode tables. One entry an opcode; an entry may send the decoder on to a row of decode_sub[] chosen
+ * by ModRM or by the mandatory prefix. An entry of zeros is an encoding that does not exist. Indices, no pointers:
+ * the engine's tables need no relocation. Included by decode*.c only.
  */
 #ifndef GNOMON_XLATE_DECODE_TABLES_H
 #define GNOMON_XLATE_DECODE_TABLES_H
 
-#include <linux/errno.h>
-#include "rt/types.h"
+#include "xlate/decode.h"
 
-#define EAGAIN_DECODE EAGAIN
+/* roles and sizes of a general register operand: low nibble of decode_op.regs = ModRM.rm, high = ModRM.reg or opcode */
+#define RD 1
+#define WR 2
+#define UP (RD | WR)
+#define SB 0 /* byte */
+#define SV 1 /* 16, 32, 64 by 66 and REX.W */
+#define SY 2 /* 32 or 64 (or zero-extended to it) whatever 66 says */
+#define SH 3 /* always 16 */
+#define E(role, size) ((role) | (size) << 2)
+#define G(role, size) ((role) << 4 | (size) << 6)
 
-#define DT_PLAIN 0x0001   /* exists */
-#define DT_MODRM 0x0002
-#define DT_OPREG 0x0004   /* register in the opcode's low bits */
-#define DT_NOMEM 0x0008   /* ModRM.mod is ignored: always registers */
-#define DT_NOFLAGS 0x0010 /* reads no arithmetic flag */
-#define DT_VGPR 0x0020
-#define DT_IMM_MASK 0x0f00
-#define DT_IB 0x0100
-#define DT_IW 0x0200
-#define DT_IZ 0x0300      /* 2 with 66, else 4 */
-#define DT_ID 0x0400      /* 4 whatever the prefixes: near branches (Intel; AMD truncates with 66) */
-#define DT_IV 0x0500      /* mov r, imm: 8 with REX.W */
-#define DT_IWB 0x0600     /* enter */
-#define DT_MOFFS 0x0700
-#define DT_G3 0x0800
+/* decode_op.attr */
+#define A_MODRM 0x0001
+#define A_OPREG 0x0002  /* the register in the opcode's low bits, described by the G() half */
+#define A_LOCK 0x0004   /* may be locked when its destination is memory */
+#define A_NF 0x0008     /* cannot fault without a memory operand */
+#define A_NFM 0x0010    /* cannot fault with one either */
+#define A_NOMOD 0x0020  /* ModRM.mod is ignored: both operands are registers */
+#define A_STRING 0x0040 /* rep counts with rcx */
+#define A_ZERO 0x0080   /* same register twice: result does not depend on it */
+#define A_NFX 0x0100    /* A_NF with a prefix that makes it SSE; without one it is MMX, which #MF can hit */
+#define A_BYREG 0x1000  /* entry is decode_sub[next + ...]: ModRM.reg */
+#define A_BYPP 0x2000   /* mandatory prefix */
+#define A_BYMOD 0x3000  /* 0 memory, 1 register */
+#define A_BYRM 0x4000   /* ModRM.rm */
+#define A_NOP90 0x5000  /* 90: xchg r8 with REX.B */
+#define A_X87 0x6000
+#define A_BY 0xf000
 
-static const u16 decode_map0[256] = {
-	[0x00] = DT_MODRM | DT_PLAIN,
-	[0x01] = DT_MODRM | DT_PLAIN,
-	[0x02] = DT_MODRM | DT_PLAIN,
-	[0x03] = DT_MODRM | DT_PLAIN,
-	[0x04] = DT_PLAIN | DT_IB,
-	[0x05] = DT_PLAIN | DT_IZ,
-	[0x08] = DT_MODRM | DT_PLAIN,
-	[0x09] = DT_MODRM | DT_PLAIN,
-	[0x0a] = DT_MODRM | DT_PLAIN,
-	[0x0b] = DT_MODRM | DT_PLAIN,
-	[0x0c] = DT_PLAIN | DT_IB,
-	[0x0d] = DT_PLAIN | DT_IZ,
-	[0x10] = DT_MODRM | DT_PLAIN,
-	[0x11] = DT_MODRM | DT_PLAIN,
-	[0x12] = DT_MODRM | DT_PLAIN,
-	[0x13] = DT_MODRM | DT_PLAIN,
-	[0x14] = DT_PLAIN | DT_IB,
-	[0x15] = DT_PLAIN | DT_IZ,
-	[0x18] = DT_MODRM | DT_PLAIN,
-	[0x19] = DT_MODRM | DT_PLAIN,
-	[0x1a] = DT_MODRM | DT_PLAIN,
-	[0x1b] = DT_MODRM | DT_PLAIN,
-	[0x1c] = DT_PLAIN | DT_IB,
-	[0x1d] = DT_PLAIN | DT_IZ,
-	[0x20] = DT_MODRM | DT_PLAIN,
-	[0x21] = DT_MODRM | DT_PLAIN,
-	[0x22] = DT_MODRM | DT_PLAIN,
-	[0x23] = DT_MODRM | DT_PLAIN,
-	[0x24] = DT_PLAIN | DT_IB,
-	[0x25] = DT_PLAIN | DT_IZ,
-	[0x28] = DT_MODRM | DT_PLAIN,
-	[0x29] = DT_MODRM | DT_PLAIN,
-	[0x2a] = DT_MODRM | DT_PLAIN,
-	[0x2b] = DT_MODRM | DT_PLAIN,
-	[0x2c] = DT_PLAIN | DT_IB,
-	[0x2d] = DT_PLAIN | DT_IZ,
-	[0x30] = DT_MODRM | DT_PLAIN,
-	[0x31] = DT_MODRM | DT_PLAIN,
-	[0x32] = DT_MODRM | DT_PLAIN,
-	[0x33] = DT_MODRM | DT_PLAIN,
-	[0x34] = DT_PLAIN | DT_IB,
-	[0x35] = DT_PLAIN | DT_IZ,
-	[0x38] = DT_MODRM | DT_PLAIN,
-	[0x39] = DT_MODRM | DT_PLAIN,
-	[0x3a] = DT_MODRM | DT_PLAIN,
-	[0x3b] = DT_MODRM | DT_PLAIN,
-	[0x3c] = DT_PLAIN | DT_IB,
-	[0x3d] = DT_PLAIN | DT_IZ,
-	[0x50] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x51] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x52] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x53] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x54] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x55] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x56] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x57] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x58] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x59] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x5a] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x5b] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x5c] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x5d] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x5e] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x5f] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x63] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x68] = DT_PLAIN | DT_IZ | DT_NOFLAGS,
-	[0x69] = DT_MODRM | DT_PLAIN | DT_IZ | DT_NOFLAGS,
-	[0x6a] = DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0x6b] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0x6c] = DT_PLAIN,
-	[0x6d] = DT_PLAIN,
-	[0x6e] = DT_PLAIN,
-	[0x6f] = DT_PLAIN,
-	[0x70] = DT_PLAIN | DT_IB,
-	[0x71] = DT_PLAIN | DT_IB,
-	[0x72] = DT_PLAIN | DT_IB,
-	[0x73] = DT_PLAIN | DT_IB,
-	[0x74] = DT_PLAIN | DT_IB,
-	[0x75] = DT_PLAIN | DT_IB,
-	[0x76] = DT_PLAIN | DT_IB,
-	[0x77] = DT_PLAIN | DT_IB,
-	[0x78] = DT_PLAIN | DT_IB,
-	[0x79] = DT_PLAIN | DT_IB,
-	[0x7a] = DT_PLAIN | DT_IB,
-	[0x7b] = DT_PLAIN | DT_IB,
-	[0x7c] = DT_PLAIN | DT_IB,
-	[0x7d] = DT_PLAIN | DT_IB,
-	[0x7e] = DT_PLAIN | DT_IB,
-	[0x7f] = DT_PLAIN | DT_IB,
-	[0x80] = DT_MODRM | DT_PLAIN | DT_IB,
-	[0x81] = DT_MODRM | DT_PLAIN | DT_IZ,
-	[0x83] = DT_MODRM | DT_PLAIN | DT_IB,
-	[0x84] = DT_MODRM | DT_PLAIN,
-	[0x85] = DT_MODRM | DT_PLAIN,
-	[0x86] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x87] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x88] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x89] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x8a] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x8b] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x8c] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x8d] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x8e] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x8f] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x90] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x91] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x92] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x93] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x94] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x95] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x96] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x97] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0x98] = DT_PLAIN | DT_NOFLAGS,
-	[0x99] = DT_PLAIN | DT_NOFLAGS,
-	[0x9b] = DT_PLAIN,
-	[0x9c] = DT_PLAIN,
-	[0x9d] = DT_PLAIN,
-	[0x9e] = DT_PLAIN,
-	[0x9f] = DT_PLAIN,
-	[0xa0] = DT_PLAIN | DT_MOFFS | DT_NOFLAGS,
-	[0xa1] = DT_PLAIN | DT_MOFFS | DT_NOFLAGS,
-	[0xa2] = DT_PLAIN | DT_MOFFS | DT_NOFLAGS,
-	[0xa3] = DT_PLAIN | DT_MOFFS | DT_NOFLAGS,
-	[0xa4] = DT_PLAIN,
-	[0xa5] = DT_PLAIN,
-	[0xa6] = DT_PLAIN,
-	[0xa7] = DT_PLAIN,
-	[0xa8] = DT_PLAIN | DT_IB,
-	[0xa9] = DT_PLAIN | DT_IZ,
-	[0xaa] = DT_PLAIN,
-	[0xab] = DT_PLAIN,
-	[0xac] = DT_PLAIN,
-	[0xad] = DT_PLAIN,
-	[0xae] = DT_PLAIN,
-	[0xaf] = DT_PLAIN,
-	[0xb0] = DT_PLAIN | DT_OPREG | DT_IB | DT_NOFLAGS,
-	[0xb1] = DT_PLAIN | DT_OPREG | DT_IB | DT_NOFLAGS,
-	[0xb2] = DT_PLAIN | DT_OPREG | DT_IB | DT_NOFLAGS,
-	[0xb3] = DT_PLAIN | DT_OPREG | DT_IB | DT_NOFLAGS,
-	[0xb4] = DT_PLAIN | DT_OPREG | DT_IB | DT_NOFLAGS,
-	[0xb5] = DT_PLAIN | DT_OPREG | DT_IB | DT_NOFLAGS,
-	[0xb6] = DT_PLAIN | DT_OPREG | DT_IB | DT_NOFLAGS,
-	[0xb7] = DT_PLAIN | DT_OPREG | DT_IB | DT_NOFLAGS,
-	[0xb8] = DT_PLAIN | DT_OPREG | DT_IV | DT_NOFLAGS,
-	[0xb9] = DT_PLAIN | DT_OPREG | DT_IV | DT_NOFLAGS,
-	[0xba] = DT_PLAIN | DT_OPREG | DT_IV | DT_NOFLAGS,
-	[0xbb] = DT_PLAIN | DT_OPREG | DT_IV | DT_NOFLAGS,
-	[0xbc] = DT_PLAIN | DT_OPREG | DT_IV | DT_NOFLAGS,
-	[0xbd] = DT_PLAIN | DT_OPREG | DT_IV | DT_NOFLAGS,
-	[0xbe] = DT_PLAIN | DT_OPREG | DT_IV | DT_NOFLAGS,
-	[0xbf] = DT_PLAIN | DT_OPREG | DT_IV | DT_NOFLAGS,
-	[0xc0] = DT_MODRM | DT_PLAIN | DT_IB,
-	[0xc1] = DT_MODRM | DT_PLAIN | DT_IB,
-	[0xc2] = DT_PLAIN | DT_IW,
-	[0xc3] = DT_PLAIN,
-	[0xc6] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0xc7] = DT_MODRM | DT_PLAIN | DT_IZ | DT_NOFLAGS,
-	[0xc8] = DT_PLAIN | DT_IWB | DT_NOFLAGS,
-	[0xc9] = DT_PLAIN | DT_NOFLAGS,
-	[0xca] = DT_PLAIN | DT_IW,
-	[0xcb] = DT_PLAIN,
-	[0xcc] = DT_PLAIN,
-	[0xcd] = DT_PLAIN | DT_IB,
-	[0xcf] = DT_PLAIN,
-	[0xd0] = DT_MODRM | DT_PLAIN,
-	[0xd1] = DT_MODRM | DT_PLAIN,
-	[0xd2] = DT_MODRM | DT_PLAIN,
-	[0xd3] = DT_MODRM | DT_PLAIN,
-	[0xd7] = DT_PLAIN | DT_NOFLAGS,
-	[0xd8] = DT_MODRM | DT_PLAIN,
-	[0xd9] = DT_MODRM | DT_PLAIN,
-	[0xda] = DT_MODRM | DT_PLAIN,
-	[0xdb] = DT_MODRM | DT_PLAIN,
-	[0xdc] = DT_MODRM | DT_PLAIN,
-	[0xdd] = DT_MODRM | DT_PLAIN,
-	[0xde] = DT_MODRM | DT_PLAIN,
-	[0xdf] = DT_MODRM | DT_PLAIN,
-	[0xe0] = DT_PLAIN | DT_IB,
-	[0xe1] = DT_PLAIN | DT_IB,
-	[0xe2] = DT_PLAIN | DT_IB,
-	[0xe3] = DT_PLAIN | DT_IB,
-	[0xe4] = DT_PLAIN | DT_IB,
-	[0xe5] = DT_PLAIN | DT_IB,
-	[0xe6] = DT_PLAIN | DT_IB,
-	[0xe7] = DT_PLAIN | DT_IB,
-	[0xe8] = DT_PLAIN | DT_ID,
-	[0xe9] = DT_PLAIN | DT_ID,
-	[0xeb] = DT_PLAIN | DT_IB,
-	[0xec] = DT_PLAIN,
-	[0xed] = DT_PLAIN,
-	[0xee] = DT_PLAIN,
-	[0xef] = DT_PLAIN,
-	[0xf1] = DT_PLAIN,
-	[0xf4] = DT_PLAIN,
-	[0xf5] = DT_PLAIN,
-	[0xf6] = DT_MODRM | DT_PLAIN | DT_G3,
-	[0xf7] = DT_MODRM | DT_PLAIN | DT_G3,
-	[0xf8] = DT_PLAIN,
-	[0xf9] = DT_PLAIN,
-	[0xfa] = DT_PLAIN,
-	[0xfb] = DT_PLAIN,
-	[0xfc] = DT_PLAIN,
-	[0xfd] = DT_PLAIN,
-	[0xfe] = DT_MODRM | DT_PLAIN,
-	[0xff] = DT_MODRM | DT_PLAIN,
+/* decode_op.forms: which mandatory prefixes exist, low nibble with memory, high with a register or without ModRM */
+#define P_NP 1
+#define P_66 2
+#define P_F3 4
+#define P_F2 8
+#define P_ANY 15
+#define FM(mem, reg) ((mem) | (reg) << 4)
+#define FA 0xff
+#define FMEM FM(P_ANY, 0)
+#define FREG FM(0, P_ANY)
+
+enum decode_imm {
+	I_NONE, I_B, I_W,
+	I_Z,     /* 2 with 66, else 4 */
+	I_D,     /* 4 */
+	I_V,     /* 2, 4, 8 */
+	I_WB,    /* enter */
+	I_BB,    /* extrq, insertq */
+	I_MOFFS,
 };
 
-static const u16 decode_map1[256] = {
-	[0x00] = DT_MODRM | DT_PLAIN,
-	[0x01] = DT_MODRM | DT_PLAIN,
-	[0x02] = DT_MODRM | DT_PLAIN,
-	[0x03] = DT_MODRM | DT_PLAIN,
-	[0x05] = DT_PLAIN,
-	[0x06] = DT_PLAIN,
-	[0x07] = DT_PLAIN,
-	[0x08] = DT_PLAIN,
-	[0x09] = DT_PLAIN,
-	[0x0b] = DT_PLAIN,
-	[0x0d] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x0e] = DT_PLAIN,
-	[0x0f] = DT_MODRM | DT_PLAIN | DT_IB,
-	[0x10] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x11] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x12] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x13] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x14] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x15] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x16] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x17] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x18] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x19] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x1a] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x1b] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x1c] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x1d] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x1e] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x1f] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x20] = DT_MODRM | DT_PLAIN | DT_NOMEM,
-	[0x21] = DT_MODRM | DT_PLAIN | DT_NOMEM,
-	[0x22] = DT_MODRM | DT_PLAIN | DT_NOMEM,
-	[0x23] = DT_MODRM | DT_PLAIN | DT_NOMEM,
-	[0x28] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x29] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x2a] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x2b] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x2c] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x2d] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x2e] = DT_MODRM | DT_PLAIN,
-	[0x2f] = DT_MODRM | DT_PLAIN,
-	[0x30] = DT_PLAIN,
-	[0x31] = DT_PLAIN | DT_NOFLAGS,
-	[0x32] = DT_PLAIN,
-	[0x33] = DT_PLAIN,
-	[0x34] = DT_PLAIN,
-	[0x35] = DT_PLAIN,
-	[0x37] = DT_PLAIN,
-	[0x38] = DT_MODRM | DT_PLAIN,
-	[0x3a] = DT_MODRM | DT_PLAIN,
-	[0x40] = DT_MODRM | DT_PLAIN,
-	[0x41] = DT_MODRM | DT_PLAIN,
-	[0x42] = DT_MODRM | DT_PLAIN,
-	[0x43] = DT_MODRM | DT_PLAIN,
-	[0x44] = DT_MODRM | DT_PLAIN,
-	[0x45] = DT_MODRM | DT_PLAIN,
-	[0x46] = DT_MODRM | DT_PLAIN,
-	[0x47] = DT_MODRM | DT_PLAIN,
-	[0x48] = DT_MODRM | DT_PLAIN,
-	[0x49] = DT_MODRM | DT_PLAIN,
-	[0x4a] = DT_MODRM | DT_PLAIN,
-	[0x4b] = DT_MODRM | DT_PLAIN,
-	[0x4c] = DT_MODRM | DT_PLAIN,
-	[0x4d] = DT_MODRM | DT_PLAIN,
-	[0x4e] = DT_MODRM | DT_PLAIN,
-	[0x4f] = DT_MODRM | DT_PLAIN,
-	[0x50] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x51] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x52] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x53] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x54] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x55] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x56] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x57] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x58] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x59] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x5a] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x5b] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x5c] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x5d] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x5e] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x5f] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x60] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x61] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x62] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x63] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x64] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x65] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x66] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x67] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x68] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x69] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x6a] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x6b] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x6c] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x6d] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x6e] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x6f] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x70] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0x71] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0x72] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0x73] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0x74] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x75] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x76] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x77] = DT_PLAIN | DT_NOFLAGS,
-	[0x78] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x79] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x7a] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x7b] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x7c] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x7d] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x7e] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x7f] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0x80] = DT_PLAIN | DT_ID,
-	[0x81] = DT_PLAIN | DT_ID,
-	[0x82] = DT_PLAIN | DT_ID,
-	[0x83] = DT_PLAIN | DT_ID,
-	[0x84] = DT_PLAIN | DT_ID,
-	[0x85] = DT_PLAIN | DT_ID,
-	[0x86] = DT_PLAIN | DT_ID,
-	[0x87] = DT_PLAIN | DT_ID,
-	[0x88] = DT_PLAIN | DT_ID,
-	[0x89] = DT_PLAIN | DT_ID,
-	[0x8a] = DT_PLAIN | DT_ID,
-	[0x8b] = DT_PLAIN | DT_ID,
-	[0x8c] = DT_PLAIN | DT_ID,
-	[0x8d] = DT_PLAIN | DT_ID,
-	[0x8e] = DT_PLAIN | DT_ID,
-	[0x8f] = DT_PLAIN | DT_ID,
-	[0x90] = DT_MODRM | DT_PLAIN,
-	[0x91] = DT_MODRM | DT_PLAIN,
-	[0x92] = DT_MODRM | DT_PLAIN,
-	[0x93] = DT_MODRM | DT_PLAIN,
-	[0x94] = DT_MODRM | DT_PLAIN,
-	[0x95] = DT_MODRM | DT_PLAIN,
-	[0x96] = DT_MODRM | DT_PLAIN,
-	[0x97] = DT_MODRM | DT_PLAIN,
-	[0x98] = DT_MODRM | DT_PLAIN,
-	[0x99] = DT_MODRM | DT_PLAIN,
-	[0x9a] = DT_MODRM | DT_PLAIN,
-	[0x9b] = DT_MODRM | DT_PLAIN,
-	[0x9c] = DT_MODRM | DT_PLAIN,
-	[0x9d] = DT_MODRM | DT_PLAIN,
-	[0x9e] = DT_MODRM | DT_PLAIN,
-	[0x9f] = DT_MODRM | DT_PLAIN,
-	[0xa0] = DT_PLAIN,
-	[0xa1] = DT_PLAIN,
-	[0xa2] = DT_PLAIN,
-	[0xa3] = DT_MODRM | DT_PLAIN,
-	[0xa4] = DT_MODRM | DT_PLAIN | DT_IB,
-	[0xa5] = DT_MODRM | DT_PLAIN,
-	[0xa8] = DT_PLAIN,
-	[0xa9] = DT_PLAIN,
-	[0xaa] = DT_PLAIN,
-	[0xab] = DT_MODRM | DT_PLAIN,
-	[0xac] = DT_MODRM | DT_PLAIN | DT_IB,
-	[0xad] = DT_MODRM | DT_PLAIN,
-	[0xae] = DT_MODRM | DT_PLAIN,
-	[0xaf] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xb0] = DT_MODRM | DT_PLAIN,
-	[0xb1] = DT_MODRM | DT_PLAIN,
-	[0xb2] = DT_MODRM | DT_PLAIN,
-	[0xb3] = DT_MODRM | DT_PLAIN,
-	[0xb4] = DT_MODRM | DT_PLAIN,
-	[0xb5] = DT_MODRM | DT_PLAIN,
-	[0xb6] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xb7] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xb8] = DT_MODRM | DT_PLAIN,
-	[0xb9] = DT_MODRM | DT_PLAIN,
-	[0xba] = DT_MODRM | DT_PLAIN | DT_IB,
-	[0xbb] = DT_MODRM | DT_PLAIN,
-	[0xbc] = DT_MODRM | DT_PLAIN,
-	[0xbd] = DT_MODRM | DT_PLAIN,
-	[0xbe] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xbf] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xc0] = DT_MODRM | DT_PLAIN,
-	[0xc1] = DT_MODRM | DT_PLAIN,
-	[0xc2] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0xc3] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xc4] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0xc5] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0xc6] = DT_MODRM | DT_PLAIN | DT_IB | DT_NOFLAGS,
-	[0xc7] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xc8] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0xc9] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0xca] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0xcb] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0xcc] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0xcd] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0xce] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0xcf] = DT_PLAIN | DT_OPREG | DT_NOFLAGS,
-	[0xd0] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd1] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd2] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd3] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd4] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd5] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd6] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd7] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd8] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xd9] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xda] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xdb] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xdc] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xdd] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xde] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xdf] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe0] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe1] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe2] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe3] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe4] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe5] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe6] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe7] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe8] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xe9] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xea] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xeb] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xec] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xed] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xee] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xef] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf0] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf1] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf2] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf3] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf4] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf5] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf6] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf7] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf8] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xf9] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xfa] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xfb] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xfc] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xfd] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xfe] = DT_MODRM | DT_PLAIN | DT_NOFLAGS,
-	[0xff] = DT_MODRM | DT_PLAIN,
+/* classes that exist inside the tables only: bytes that are not the opcode yet */
+enum {
+	C_66 = 0x80, C_67, C_LOCK, C_REP, C_SEG, C_SEGNONE, C_REX, C_0F, C_VEX2, C_VEX3, C_EVEX, C_XOP,
 };
 
-/* VEX, EVEX and XOP instructions: ModRM always, but for vzeroupper; an immediate by map and opcode */
-static inline u16 decode_vector_entry(u8 enc, u8 map, u8 op)
-{
-	u16 e = DT_PLAIN | DT_MODRM | DT_NOFLAGS;
+enum decode_fl {
+	FL_0,
+	FL_K,     /* kills all */
+	FL_CK,    /* reads CF, kills all */
+	FL_CKC,   /* reads and kills CF */
+	FL_OKO,   /* reads and kills OF */
+	FL_KC, FL_KZ, FL_KCZ,
+	FL_KNC,   /* kills all but CF */
+	FL_KNO,   /* kills all but OF */
+	FL_R,     /* reads all */
+	FL_RZ,
+	FL_LEAVE, /* leaves the guest's code: all must be right */
+	FL_KALL,  /* popf */
+	FL_D, FL_DK, FL_KD,
+	FL_RCX,   /* rcl, rcr */
+	FL_CC,    /* by condition; from here on worked out by decode_flags_special() */
+	FL_SHIFT, FL_ROT, FL_SHXD,
+};
 
-	if (enc == 4)
-		return map == 8 ? e | DT_IB : map == 10 ? e | DT_ID : e;
-	if (map == 3)
-		return e | DT_IB;
-	if (map == 1 && enc != 3 && op == 0x77)
-		return DT_PLAIN | DT_NOFLAGS;
-	if (map == 1 && ((op >= 0x70 && op <= 0x73) || op == 0xc2 || (op >= 0xc4 && op <= 0xc6)))
-		return e | DT_IB;
-	return e;
-}
+enum decode_im {
+	IM_0, IM_SP, IM_A_UP, IM_A_RD, IM_A_V, IM_CWD, IM_MUL, IM_DIV, IM_XLAT, IM_MOVS, IM_STOS, IM_LODSB, IM_LODS,
+	IM_SCAS, IM_ENTER, IM_C_UP, IM_C_RD, IM_AD_RD, IM_ACD_RD, IM_AC_RD, IM_CX8B, IM_CPUID, IM_TSC, IM_TSCP,
+	IM_XGETBV, IM_DI, IM_ESTRI, IM_ISTRI, IM_D_RD, IM_SYSCALL, IM_XBEGIN, IM_ALL, IM_PADLOCK,
+};
+
+struct decode_op {
+	u8 regs, imm, flags, implicit, class, forms;
+	u16 attr;
+	u16 next;
+};
+
+struct decode_fl_row {
+	u16 read, kill;
+};
+
+struct decode_im_row {
+	u16 read, write, kill;
+	u16 sized; /* with 16-bit operands these kills are partial writes, hence reads */
+};
+
+/* VEX, EVEX, XOP: which prefixes exist (low nibble VEX or XOP, next EVEX), and where general registers take part */
+struct decode_vec_row {
+	u8 pps;   /* mandatory prefixes this row is for; V_LAST ends the opcode's rows */
+	u8 roles; /* 2 bits each: rm, reg, vvvv; V_VSIB */
+	u8 flags, implicit;
+};
+#define V_LAST 0x80
+#define V_RM(role) (role)
+#define V_REG(role) ((role) << 2)
+#define V_VVVV(role) ((role) << 4)
+#define V_VSIB 0x40
+#define V_PRIV 0x80
+
+#define DECODE_VEC_MAPS 11
+
+extern const struct decode_op decode_map[4][256];
+extern const struct decode_op decode_sub[];
+extern const struct decode_fl_row decode_fl[];
+extern const struct decode_im_row decode_im[];
+extern const u16 decode_vec[DECODE_VEC_MAPS][256]; /* pp masks | first row << 8 */
+extern const struct decode_vec_row decode_vec_rows[];
 
 #endif

@@ -419,8 +419,8 @@ def run_app(work, opt, path, name, d):
         if not x and verdict(events) not in allowed:
             x = "verdict %s" % verdict(events)
         why = x and (x, log)
-    if os.environ.get("GNOMON_APPS_TABLE"):
-        row(os.environ["GNOMON_APPS_TABLE"], name, d, native, r, events, why)
+    if opt.table:
+        row(opt.table, name, d, native, r, events, why)
     yield Outcome(name + "[check]", FAIL if why else PASS, *(why or ()))
 
 
