@@ -22,8 +22,8 @@ class Row:
 
 
 def build(data, out, src, *flags):
-    """compiles a file of work/ once; None without a compiler"""
-    exe, src = os.path.join(data, out), os.path.join(HERE, "work", src)
+    """compiles a file of programs/ once; None without a compiler"""
+    exe, src = os.path.join(data, out), os.path.join(HERE, "programs", src)
     cc = which("g++" if src.endswith(".cc") else "gcc")
     if not cc:
         return None
@@ -52,7 +52,7 @@ def preprocessed(data):
 def rows(data):
     """[Row] of what is installed, [(name, why)] of what is not"""
     found, absent = [], []
-    work = lambda f: os.path.join(HERE, "work", f)
+    work = lambda f: os.path.join(HERE, "programs", f)
 
     def add(name, work_, prog, *args, jit=False, need=None):
         exe = prog if prog and os.path.isabs(prog) else which(prog) if prog else None
@@ -73,22 +73,22 @@ def rows(data):
         *[lambda: gen.make(data, "mixed-64M", lambda r: gen.mixed(r, 64 << 20))] * 10)
     add("sort", "two keys, 900 000 lines", "sort", "--parallel=1", "-S", "200M", "-k3,3", "-k2,2n",
         lambda: gen.make(data, "keys-900k", lambda r: gen.keys(r, 900000)))
-    add("gawk", "arrays, regex, functions", "gawk", "-f", work("report.awk"), log)
-    add("sqlite3", "in-memory joins, windows", "sqlite3", "-batch", ":memory:", ".read " + work("joins.sql"))
+    add("gawk", "arrays, regex, functions", "gawk", "-f", program("report.awk"), log)
+    add("sqlite3", "in-memory joins, windows", "sqlite3", "-batch", ":memory:", ".read " + program("joins.sql"))
     add("cc1", "-O2, C", compiler("cc1"), "-quiet", "-O2", "-fpreprocessed",
         lambda: gen.make(data, "source-320.c", lambda r: gen.c_source(r, 320)), "-o", "/dev/null")
     add("cc1plus", "-O2, C++", compiler("cc1plus"), "-quiet", "-O2", "-fpreprocessed", lambda: preprocessed(data),
         "-o", "/dev/null")
-    add("python3 recursion", "fib, ackermann, hanoi", "python3", work("recurse.py"), "50")
-    add("python3 objects", "objects, json, re, dict", "python3", work("objects.py"), "110")
-    add("perl recursion", "fib, ackermann", "perl", work("recurse.pl"), "150")
-    add("perl text", "text, hashes, regex", "perl", work("text.pl"), "6", log)
-    add("lua fib", "fib", "lua5.4", work("fib.lua"), "37")
-    add("lua trees", "binary trees", "lua5.4", work("trees.lua"), "16")
-    add("bash", "recursive functions, strings", "bash", work("script.sh"), "150")
+    add("python3 recursion", "fib, ackermann, hanoi", "python3", program("recurse.py"), "50")
+    add("python3 objects", "objects, json, re, dict", "python3", program("objects.py"), "110")
+    add("perl recursion", "fib, ackermann", "perl", program("recurse.pl"), "150")
+    add("perl text", "text, hashes, regex", "perl", program("text.pl"), "6", log)
+    add("lua fib", "fib", "lua5.4", program("fib.lua"), "37")
+    add("lua trees", "binary trees", "lua5.4", program("trees.lua"), "16")
+    add("bash", "recursive functions, strings", "bash", program("script.sh"), "150")
     add("C++", "virtual calls, exceptions, std::function", build(data, "objects", "objects.cc", "-O2", "-std=c++17"), "9000")
     add("qsort", "callbacks", build(data, "callback", "callback.c", "-O2"), "900000")
     add("fib -O2", "recursion, partly inlined", build(data, "fib-O2", "fib.c", "-O2"), "45")
     add("fib -O1", "recursion, every call made", build(data, "fib-O1", "fib.c", "-O1"), "42")
-    add("node", "JIT", "node", work("app.js"), "600", jit=True)
+    add("node", "JIT", "node", program("app.js"), "600", jit=True)
     return found, absent

@@ -9,7 +9,7 @@ import sys; sys.path.insert(0, '$TOP/bench'); import gen
 gen.make('.', 'log', lambda r: gen.log(r, ${LONG:+10}5000))"
 	exit 0
 fi
-gawk -f "$TOP/bench/work/report.awk" "$SETUP/log"
+gawk -f "$TOP/bench/programs/report.awk" "$SETUP/log"
 gawk 'BEGIN { c = "sort -n"; for (i = 20; i > 0; i--) print i * 7 % 13 |& c; close(c, "to"); while ((c |& getline x) > 0) s = s " " x; print s }'
 gawk 'function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2) } BEGIN { print fib(20) }'
 gawk -M 'BEGIN { print 2 ^ 200 }' 2>/dev/null || gawk 'BEGIN { printf "%.0f\n", 2 ^ 80 }'

@@ -2,8 +2,8 @@
 # needs: lua5.4
 # Recursion, coroutines (Lua's own, without a stack switch), closures, string patterns, errors (longjmp), gc, metatables.
 set -eu
-lua5.4 "$TOP/bench/work/fib.lua" 24
-lua5.4 "$TOP/bench/work/trees.lua" 9
+lua5.4 "$TOP/bench/programs/fib.lua" 24
+lua5.4 "$TOP/bench/programs/trees.lua" 9
 cat >prog.lua <<'END'
 local co = coroutine.wrap(function() for i = 1, 1000 do coroutine.yield(i * i) end end)
 local s = 0

@@ -9,8 +9,8 @@ import sys; sys.path.insert(0, '$TOP/bench'); import gen
 gen.make('.', 'log', lambda r: gen.log(r, ${LONG:+10}4000))"
 	exit 0
 fi
-perl "$TOP/bench/work/recurse.pl" 2
-perl "$TOP/bench/work/text.pl" 1 "$SETUP/log"
+perl "$TOP/bench/programs/recurse.pl" 2
+perl "$TOP/bench/programs/text.pl" 1 "$SETUP/log"
 cat >prog.pl <<'END'
 use strict; use warnings;
 use List::Util qw(sum reduce shuffle first); use Data::Dumper; use POSIX qw(floor strftime :sys_wait_h); use Storable qw(dclone);

@@ -35,4 +35,4 @@ pragma integrity_check;
 END
 sqlite3 test.db .dump | md5sum
 sqlite3 test.db 'select * from nowhere' || echo "status $?"
-[ -z "${LONG-}" ] || sqlite3 :memory: ".read $TOP/bench/work/joins.sql"
+[ -z "${LONG-}" ] || sqlite3 :memory: ".read $TOP/bench/programs/joins.sql"
