@@ -52,7 +52,7 @@ def preprocessed(data):
 def rows(data):
     """[Row] of what is installed, [(name, why)] of what is not"""
     found, absent = [], []
-    work = lambda f: os.path.join(HERE, "programs", f)
+    program = lambda f: os.path.join(HERE, "programs", f)
 
     def add(name, work_, prog, *args, jit=False, need=None):
         exe = prog if prog and os.path.isabs(prog) else which(prog) if prog else None

@@ -107,6 +107,7 @@ static void arena_reset(struct arena *a)
 	a->next = a->base + PAGE_UP(THUNK_COUNT * THUNK_SIZE);
 	a->stub = a->end;
 	a->free_stub = 0;
+	memset(a->lookup, 0, sizeof(a->lookup));
 	a->norder = 0;
 }
 

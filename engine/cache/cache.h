@@ -28,10 +28,14 @@ enum thunk {
 /* where each thunk goes; filled in by cpu/ before the first arena is made */
 extern u64 cache_thunk_target[THUNK_COUNT];
 
+/* code that goes on through the thread's table of indirect entries */
+enum arena_lookup { LOOKUP_JUMP, LOOKUP_CALL, LOOKUP_CALL_SAMPLED, ARENA_LOOKUPS };
+
 struct arena {
 	u8 *base, *next;   /* blocks grow up */
 	u8 *stub, *end;    /* stubs grow down from the end */
 	u8 *commit, *stub_commit;
+	u32 lookup[ARENA_LOOKUPS]; /* offsets, 0 = none yet */
 	u32 free_stub;     /* offset of the first free stub, linked through its first 4 bytes; 0 = none */
 	u32 first_block, last_block; /* blocks in address order are consecutive in `order` */
 	u32 *order;        /* block ids by host address */
@@ -47,6 +51,10 @@ extern u32 cache_narenas;
 #define BLOCK_DEAD 1
 #define BLOCK_STRADDLE 2   /* one instruction over two pages, listed in both */
 
+/* Ways into a block for indirect branches: each checks SLOT_TARGET against the block's address. The predicted ones go
+ * on to the thread's table where they differ, those in the table to the engine. */
+enum block_entry { ENTRY_JUMP, ENTRY_CALL, ENTRY_JUMP_PREDICTED, ENTRY_CALL_PREDICTED, BLOCK_ENTRIES };
+
 struct block {
 	gaddr_t pc;
 	u32 host;       /* offset in the arena of the plain entry */
@@ -58,20 +66,21 @@ struct block {
 	u32 exit0;      /* exits are consecutive */
 	u32 hash_next, page_next, page_next2;
 	u32 in_edges;   /* first exit linked to this block, then exit.next_in */
-	u32 jentry, centry; /* offsets of the indirect entries, 0 = none yet */
+	u32 entry[BLOCK_ENTRIES]; /* offsets of the indirect entries, 0 = none yet */
 };
 
 enum exit_kind { EXIT_JMP, EXIT_CALL, EXIT_ICALL, EXIT_IJMP, EXIT_SYSCALL, EXIT_EMUL };
 
 struct exit {
-	gaddr_t target; /* EXIT_SYSCALL/EMUL: guest address behind the instruction; ICALL/IJMP: unused */
+	gaddr_t target; /* SYSCALL/EMUL: guest address behind the instruction; ICALL/IJMP: last one seen */
 	u32 site;       /* offset of the rel32; SYSCALL/EMUL: offset where the block goes on */
 	u32 block;      /* owner */
 	u32 to;         /* block it is linked to, 0 = its stub */
 	u32 next_in;
 	u32 stub;       /* offset of its stub, 0 = none */
 	u8 kind, res;
-	u16 misses;     /* EXIT_ICALL: wrong predictions */
+	u8 misses;      /* EXIT_ICALL: wrong predictions seen */
+	bool via_table; /* EXIT_ICALL: not predicted any more */
 };
 
 extern struct block *cache_blocks; /* [0] unused */

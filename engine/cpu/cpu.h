@@ -32,11 +32,12 @@ void __noreturn cpu_free_and_exit(void *base, size_t size, int status);
 
 /* run.c: make SLOT_RESUME fit v->rip */
 void cpu_prepare(struct vcpu *v);
+/* [holds: cache_lock] a new block; NULL where the guest cannot execute */
+struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res);
 /* tables of indirect entries */
 void cpu_tables_init(struct vcpu *v);
 void cpu_tables_forget(struct block *b);
 void cpu_tables_reset(void);
-void cpu_site_via_table(struct exit *x);
 
 /* shstk.c */
 static inline u64 *shstk_slot(u64 twin_sp)
@@ -67,6 +68,9 @@ void shstk_fork_child(struct vcpu *v, struct shstk_copy *c);
 /* violation.c: the RET at v->rip does not match. Reports, and moves SSP to where the run can go on. True if the
  * word on the stack may be followed, false if #CP is to be raised */
 bool violation_return(struct vcpu *v, u64 word);
+
+/* stats.c: TSC ticks with --stats, else 0 */
+u64 cpu_stats_clock(void);
 
 /* emul.c: executes the instruction at v->rip that the translator gave to the engine */
 void emul_insn(struct vcpu *v);

@@ -13,8 +13,6 @@
 
 struct cpu_upcalls cpu_up;
 
-#define ICALL_MISSES 4 /* wrong predictions before a call site goes through the table */
-
 static void flush_everything(struct vcpu *v)
 {
 	cpu_tables_reset();
@@ -61,11 +59,12 @@ static struct block *build_store(struct vcpu *v, const struct xlate_source *s, u
 	return b;
 }
 
-static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
+struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 {
 	struct xlate_source s;
 	struct block *b;
 	u8 buf[32];
+	u64 t0;
 
 	if (!source_at(pc, &s, buf))
 		return NULL;
@@ -74,6 +73,7 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 		if (b)
 			return b;
 	}
+	t0 = cpu_stats_clock();
 	cpu_up.guard_code(PAGE_DOWN(pc));
 	b = xlate_block(&s, res);
 	if (!b) {
@@ -85,6 +85,7 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 	if (b->flags & BLOCK_STRADDLE)
 		cpu_up.guard_code(PAGE_DOWN(pc) + PAGE_SIZE);
 	v->stat_blocks++;
+	v->stat_build += cpu_stats_clock() - t0;
 	return b;
 }
 
@@ -100,7 +101,7 @@ static u8 *entry_of(struct vcpu *v, gaddr_t pc, u8 res, struct block **b)
 			return inside;
 	}
 	if (!*b)
-		*b = build(v, pc, res);
+		*b = cpu_build(v, pc, res);
 	return *b ? block_host(*b) : NULL;
 }
 
@@ -175,86 +176,6 @@ void cpu_on_exit(struct vcpu *v)
 	}
 	fetch_fault(v);
 	cpu_prepare(v);
-}
-
-/* arrived at the wrong place: fill the table for next time */
-void cpu_on_jmiss(struct vcpu *v);
-void cpu_on_jmiss(struct vcpu *v)
-{
-	struct exit *x = &cache_exits[(u32)v->exit_id];
-	struct block *b;
-	u8 *entry;
-
-	v->rip = v->target;
-	cache_lock();
-	b = cache_find(v->rip, 0);
-	if (!b)
-		b = build(v, v->rip, 0);
-	entry = b ? xlate_jump_entry(b) : NULL;
-	if (entry) {
-		v->jtable[v->rip % TABLE_ENTRIES] = (u64)entry;
-		if (v->exit_id && x->kind == EXIT_IJMP && !x->to && x - cache_exits < cache_nexits)
-			cache_link(x, b, entry);
-	}
-	v->exit_id = 0;
-	cache_unlock();
-	v->stat_jmiss++;
-	cpu_prepare(v);
-}
-
-static struct exit *icall_site(struct vcpu *v)
-{
-	u64 h = *(u64 *)v->twin_sp;
-	struct block *b = cache_find_host(h);
-
-	for (u32 i = 0; b && i < b->nexits; i++) {
-		struct exit *x = &cache_exits[b->exit0 + i];
-
-		if (x->kind == EXIT_ICALL && (u64)cache_arenas[b->arena].base + x->site + 4 == h)
-			return b->flags & BLOCK_DEAD ? NULL : x;
-	}
-	return NULL;
-}
-
-void cpu_on_cmiss(struct vcpu *v);
-void cpu_on_cmiss(struct vcpu *v)
-{
-	struct exit *x;
-	struct block *b;
-	u8 *entry;
-
-	v->rip = v->target;
-	cache_lock();
-	b = cache_find(v->rip, 0);
-	if (!b)
-		b = build(v, v->rip, 0);
-	entry = b ? xlate_call_entry(b) : NULL;
-	x = icall_site(v);
-	if (entry) {
-		v->ctable[v->rip % TABLE_ENTRIES] = (u64)entry;
-		if (x && x->misses < ICALL_MISSES && !xlate_opts.one_insn) {
-			x->misses++;
-			if (x->to)
-				cache_unlink(x);
-			if (x->misses < ICALL_MISSES)
-				cache_link(x, b, entry);
-			else
-				cpu_site_via_table(x);
-		}
-	}
-	cache_unlock();
-	v->stat_cmiss++;
-	cpu_prepare(v);
-}
-
-/* a call site with many targets: from now on through the table, for good */
-void cpu_site_via_table(struct exit *x)
-{
-	struct arena *a = &cache_arenas[cache_blocks[x->block].arena];
-	u8 *thunk = xlate_call_via_table(a);
-
-	if (thunk)
-		cache_point(a, x->site, thunk);
 }
 
 /* back into the block behind an instruction the engine executed */
@@ -355,18 +276,4 @@ void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end)
 	cache_lock();
 	cache_sever_range(start, end, block_dies);
 	cache_unlock();
-}
-
-/* what a BUG block and --stats say about where the guest was */
-void cpu_describe(struct vcpu *v)
-{
-	u8 code[16] = { 0 };
-
-	rt_log("guest rip %lx rsp %lx rax %lx r10 %lx r11 %lx ssp %lx, %u blocks, %u arenas", v->rip, v->gregs[RSP],
-	       v->gregs[RAX], v->gregs[R10], v->gregs[R11], vcpu_ssp(v), cache_nblocks - 1, cache_narenas);
-	if (!rt_copy_from_guest(code, v->rip, 16))
-		rt_log("bytes at rip: %x %x %x %x %x %x %x %x", code[0], code[1], code[2], code[3], code[4], code[5],
-		       code[6], code[7]);
-	for (u32 i = 0; i < ARRAY_SIZE(v->trace) && i < v->trace_at; i++)
-		rt_log("dispatched -%u: %lx", i + 1, v->trace[(v->trace_at - 1 - i) % ARRAY_SIZE(v->trace)]);
 }

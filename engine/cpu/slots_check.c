@@ -17,5 +17,6 @@ SAME(SLOT_RFLAGS, rflags);
 SAME(SLOT_RESUME, resume);
 SAME(SLOT_IN_ENGINE, in_engine);
 SAME(SLOT_PENDING, pending);
+SAME(SLOT_SAMPLE, sample);
 SAME(SLOT_R11, resume_r11);
 _Static_assert(sizeof(struct vcpu) <= VCPU_SIZE, "VCPU_SIZE");

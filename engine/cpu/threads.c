@@ -58,9 +58,9 @@ void cpu_tables_forget(struct block *b)
 	u64 base = (u64)cache_arenas[b->arena].base;
 
 	for (struct vcpu *v = cpu_threads; v; v = v->next) {
-		if (b->jentry && v->jtable[i] == base + b->jentry)
+		if (b->entry[ENTRY_JUMP] && v->jtable[i] == base + b->entry[ENTRY_JUMP])
 			v->jtable[i] = (u64)cpu_exit_jmiss;
-		if (b->centry && v->ctable[i] == base + b->centry)
+		if (b->entry[ENTRY_CALL] && v->ctable[i] == base + b->entry[ENTRY_CALL])
 			v->ctable[i] = (u64)cpu_exit_cmiss;
 	}
 }

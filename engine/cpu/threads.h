@@ -37,6 +37,8 @@ void __noreturn cpu_thread_exit(struct vcpu *v, int status);
 
 /* what a BUG block and --stats say about where the guest was */
 void cpu_describe(struct vcpu *v);
+/* the counters of --stats, to the engine's channel */
+void cpu_stats(struct vcpu *v);
 
 /* enter the guest at the state in v; never returns */
 void __noreturn cpu_run(struct vcpu *v);

@@ -36,7 +36,7 @@ struct vcpu {
 	u64 resume;              /* SLOT_RESUME: host address entered by cpu_enter */
 	u32 in_engine;           /* SLOT_IN_ENGINE: nonzero while C code of the engine runs for this thread */
 	u32 pending;             /* something to do before guest code goes on: PEND_* */
-	u64 table_mask;          /* SLOT_MASK */
+	u64 sample;              /* SLOT_SAMPLE */
 	u64 resume_r11;          /* SLOT_R11 */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
@@ -58,7 +58,7 @@ struct vcpu {
 		u64 addr, err;
 	} fault;                 /* from the host handler to cpu_on_fault() */
 	u64 stat_flush, stat_jmiss, stat_cmiss;
-	u64 stat_syscalls, stat_dispatch, stat_blocks, stat_viol;
+	u64 stat_syscalls, stat_dispatch, stat_blocks, stat_viol, stat_build;
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
 	u32 trace_at;
 	u32 chaos;

@@ -113,6 +113,7 @@ SYSCALL(exit)
 	int status = (int)a[0];
 
 	if (!is_guest_of_memory(v) && cpu_thread_count() == 1) {
+		cpu_stats(v);
 		report_exit(status & 0xff);
 		for (;;) /* the host's status of the group is that of its first thread: not exit_group's */
 			sys1(__NR_exit, status);
@@ -129,6 +130,7 @@ SYSCALL(exit_group)
 		kern_thread_exit(v);
 		cpu_thread_exit(v, status);
 	}
+	cpu_stats(v);
 	report_exit(status & 0xff);
 	for (;;)
 		sys1(__NR_exit_group, status);

@@ -5,6 +5,7 @@
  * stands (load/plan.c, load/replace.c); the other threads are ended by the kernel's own exec.
  */
 #include <linux/fcntl.h>
+#include "cpu/threads.h"
 #include "kern/kern.h"
 #include "kern/report.h"
 #include "load/load.h"
@@ -84,6 +85,7 @@ static long do_exec(struct vcpu *v, int dirfd, gaddr_t gpath, char *const *argv,
 	if (p.kind == PLAN_HOST) {
 		r = exec_host(v, &p, dirfd, path, flags, argv, envp);
 	} else {
+		cpu_stats(v);
 		report_exit(0);
 		r = replace_engine(v, &p, argv, envp);
 	}

@@ -21,8 +21,8 @@
 #define SLOT_RESUME 0xd0
 #define SLOT_IN_ENGINE 0xd8
 #define SLOT_PENDING 0xdc
-#define SLOT_MASK 0xe0   /* index mask of the indirect tables, in bits of the target */
 #define SLOT_R11 0xe8    /* what cpu_resume loads into r11 */
+#define SLOT_SAMPLE 0xe0 /* wrong predictions of calls until the engine looks at one */
 
 /* tables behind struct vcpu, in the same reservation */
 #define VCPU_SIZE 0x4000

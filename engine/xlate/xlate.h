@@ -30,11 +30,10 @@ extern struct xlate_opts xlate_opts;
  * table space (the caller flushes and tries again). */
 struct block *xlate_block(const struct xlate_source *src, u8 res);
 
-/* the entry that indirect jumps / calls to b use: verifies SLOT_TARGET. NULL when memory is out. */
-u8 *xlate_jump_entry(struct block *b);
-u8 *xlate_call_entry(struct block *b);
-/* per-site dispatch of an indirect call through the table; NULL when memory is out */
-u8 *xlate_call_via_table(struct arena *a);
+/* the entry of that kind into b, made when first asked for; NULL when memory is out */
+u8 *xlate_entry(struct block *b, enum block_entry kind);
+/* where a branch goes that nobody predicts; NULL when memory is out */
+u8 *xlate_lookup(struct arena *a, enum arena_lookup kind);
 
 /* arithmetic flags that code at pc may read before it overwrites them; FLAGS_ARITH where in doubt. Looks at
  * the `avail` readable bytes at `code` only. */

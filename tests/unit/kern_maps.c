@@ -40,6 +40,7 @@ static u64 mask;
 
 long cpu_clone(struct vcpu *v, const struct kclone_args *ca, size_t size) { return -ENOSYS; }
 u32 cpu_thread_count(void) { return 2; }
+void cpu_stats(struct vcpu *v) { (void)v; }
 void cpu_thread_exit(struct vcpu *v, int status) { _exit(status); }
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end) { }
 long shstk_create(struct vcpu *v, u64 size) { v->ss.lo = v->own_lo = 0x10000; return 0; }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Indirect branches that found no way: unpredicted sites, and tables without the target. Called from enter.S on the
+ * thread's engine stack.
+ *
+ * A site is predicted when it saw the same target twice running (the first run of a PLT slot goes to the resolver,
+ * all others elsewhere). Where the prediction fails, the thread's table is asked; only what is not in there comes
+ * here, and one in SAMPLE_EVERY failures of calls, so that a site of many targets is given up for the table.
+ */
+#include "cpu/cpu.h"
+
+#define SAMPLE_EVERY 64
+#define SITE_MISSES 4
+
+static struct block *target_block(struct vcpu *v)
+{
+	struct block *b = cache_find(v->rip, 0);
+
+	return b ? b : cpu_build(v, v->rip, 0);
+}
+
+/* worth predicting: the same target as last time */
+static bool seen_twice(struct exit *x, gaddr_t target)
+{
+	bool same = x->target == target;
+
+	x->target = target;
+	return same && !xlate_opts.one_insn;
+}
+
+static void link_to(struct exit *x, struct block *b, enum block_entry kind)
+{
+	u8 *entry = xlate_entry(b, kind);
+
+	if (entry)
+		cache_link(x, b, entry);
+}
+
+void cpu_on_jmiss(struct vcpu *v);
+void cpu_on_jmiss(struct vcpu *v)
+{
+	struct exit *x = &cache_exits[(u32)v->exit_id];
+	struct block *b;
+	u8 *entry;
+
+	v->rip = v->target;
+	cache_lock();
+	b = target_block(v);
+	entry = b ? xlate_entry(b, ENTRY_JUMP) : NULL;
+	if (entry) {
+		v->jtable[v->rip % TABLE_ENTRIES] = (u64)entry;
+		if (v->exit_id && (u32)v->exit_id < cache_nexits && x->kind == EXIT_IJMP && !x->to &&
+		    seen_twice(x, v->rip))
+			link_to(x, b, ENTRY_JUMP_PREDICTED);
+	}
+	v->exit_id = 0;
+	cache_unlock();
+	v->stat_jmiss++;
+	cpu_prepare(v);
+}
+
+/* the site whose host return address stands on the twin stack */
+static struct exit *icall_site(struct vcpu *v)
+{
+	u64 h = *(u64 *)v->twin_sp;
+	struct block *b = cache_find_host(h);
+
+	for (u32 i = 0; b && i < b->nexits; i++) {
+		struct exit *x = &cache_exits[b->exit0 + i];
+
+		if (x->kind == EXIT_ICALL && (u64)cache_arenas[b->arena].base + x->site + 4 == h)
+			return b->flags & BLOCK_DEAD ? NULL : x;
+	}
+	return NULL;
+}
+
+static void give_up(struct exit *x)
+{
+	struct arena *a = &cache_arenas[cache_blocks[x->block].arena];
+	u8 *table = xlate_lookup(a, LOOKUP_CALL);
+
+	if (!table || (x->to && !cache_unlink(x)))
+		return;
+	x->via_table = cache_point(a, x->site, table);
+}
+
+static void learn(struct exit *x, struct block *b, gaddr_t target)
+{
+	if (x->via_table || xlate_opts.one_insn)
+		return;
+	if (!x->to && seen_twice(x, target))
+		link_to(x, b, ENTRY_CALL_PREDICTED);
+	else if (++x->misses == SITE_MISSES)
+		give_up(x);
+}
+
+void cpu_on_cmiss(struct vcpu *v);
+void cpu_on_cmiss(struct vcpu *v)
+{
+	struct exit *x;
+	struct block *b;
+	u8 *entry;
+
+	v->rip = v->target;
+	if (!v->sample)
+		v->sample = SAMPLE_EVERY;
+	cache_lock();
+	b = target_block(v);
+	entry = b ? xlate_entry(b, ENTRY_CALL) : NULL;
+	if (entry) {
+		v->ctable[v->rip % TABLE_ENTRIES] = (u64)entry;
+		x = icall_site(v);
+		if (x)
+			learn(x, b, v->rip);
+	}
+	cache_unlock();
+	v->stat_cmiss++;
+	cpu_prepare(v);
+}

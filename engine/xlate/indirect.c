@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ways into blocks for indirect branches, in the arena's cold memory: entries that verify SLOT_TARGET, and the lookups
+ * in the thread's tables. Called by the dispatcher with cache_lock held. A thread interrupted in here is stepped on
+ * to the next block: none of this changes guest state.
+ */
+#include "xlate/emit.h"
+#include "xlate/recipe.h"
+#include "xlate/xlate.h"
+
+enum { G_RCX = 1, G_R10 = 10, G_R11 = 11 };
+
+static u8 *open_entry(struct arena *a, struct emit *e, size_t bytes)
+{
+	u8 *p = cache_cold_alloc(a, bytes);
+
+	*e = (struct emit){ p, p + bytes };
+	return p;
+}
+
+/*
+ * SLOT_TARGET == pc, without flags, whatever this block does with them: on a miss another block runs, which may
+ * read them. rcx is spilled, and back before the jump to `miss`.
+ */
+static void verify(struct emit *e, int scratch, gaddr_t pc, const u8 *miss)
+{
+	mov_slot_r(e, SLOT_SPILL, G_RCX);
+	mov_r_slot(e, G_RCX, SLOT_TARGET);
+	emit8(e, 0x49);                               /* mov scratch, imm64 */
+	emit8(e, 0xb8 | (scratch & 7));
+	emit64(e, (u64)-(s64)pc);
+	EMIT(e, 0x4a);                                /* lea rcx, [rcx + scratch] */
+	EMIT(e, 0x8d, 0x0c);
+	emit8(e, (u8)((scratch & 7) << 3 | G_RCX));
+	EMIT(e, 0xe3, 14);                            /* jrcxz */
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+	jmp_rel32(e, miss);
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+}
+
+static void lookup(struct emit *e, int scratch, u32 table)
+{
+	EMIT(e, 0x65, 0x44, 0x0f, 0xb7);                 /* movzx scratch, word gs:[SLOT_TARGET] */
+	emit8(e, (u8)((scratch & 7) << 3 | 4));
+	emit8(e, 0x25);
+	emit32(e, SLOT_TARGET);
+	EMIT(e, 0x65, 0x42, 0xff, 0x24);                 /* jmp gs:[scratch*8 + table] */
+	emit8(e, (u8)(0xc5 | (scratch & 7) << 3));
+	emit32(e, table);
+}
+
+/*
+ * Every so often a wrong prediction goes to the engine, which finds the call sites that have many targets that way.
+ * Without flags; rcx is home in front of it and behind.
+ */
+static void sample(struct arena *a, struct emit *e)
+{
+	mov_slot_r(e, SLOT_SPILL, G_RCX);
+	mov_r_slot(e, G_RCX, SLOT_SAMPLE);
+	EMIT(e, 0x48, 0x8d, 0x49, 0xff);                 /* lea rcx, [rcx-1] */
+	mov_slot_r(e, SLOT_SAMPLE, G_RCX);
+	EMIT(e, 0xe3, 2, 0xeb, 14);                      /* jrcxz: over the jmp */
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+	jmp_rel32(e, arena_thunk(a, THUNK_CMISS));
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+}
+
+u8 *xlate_lookup(struct arena *a, enum arena_lookup kind)
+{
+	struct emit e;
+	u8 *p;
+
+	if (a->lookup[kind])
+		return a->base + a->lookup[kind];
+	p = open_entry(a, &e, 96);
+	if (!p)
+		return NULL;
+	if (kind == LOOKUP_CALL_SAMPLED)
+		sample(a, &e);
+	if (kind == LOOKUP_JUMP)
+		lookup(&e, G_R10, SLOT_JTABLE);
+	else
+		lookup(&e, G_R11, SLOT_CTABLE);
+	a->lookup[kind] = (u32)(p - a->base);
+	return p;
+}
+
+
+static u8 *miss_of(struct arena *a, enum block_entry kind)
+{
+	switch (kind) {
+	case ENTRY_JUMP: return arena_thunk(a, THUNK_JMISS);
+	case ENTRY_CALL: return arena_thunk(a, THUNK_CMISS);
+	case ENTRY_JUMP_PREDICTED: return xlate_lookup(a, LOOKUP_JUMP);
+	default: return xlate_lookup(a, LOOKUP_CALL_SAMPLED);
+	}
+}
+
+u8 *xlate_entry(struct block *b, enum block_entry kind)
+{
+	bool call = kind == ENTRY_CALL || kind == ENTRY_CALL_PREDICTED;
+	struct arena *a = &cache_arenas[b->arena];
+	u8 *miss = miss_of(a, kind), *p;
+	struct emit e;
+
+	if (b->entry[kind])
+		return a->base + b->entry[kind];
+	p = miss ? open_entry(a, &e, 80) : NULL;
+	if (!p)
+		return NULL;
+	verify(&e, call ? G_R11 : G_R10, b->pc, miss);
+	jmp_rel32(&e, block_host(b) - (call ? RECIPE_ENTRY_LEN : 0));
+	b->entry[kind] = (u32)(p - a->base);
+	return p;
+}
