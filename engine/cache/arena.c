@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arenas: reservations of executable memory within rel32 reach of the guest code they serve. Blocks grow
- * up from the thunks, stubs and other cold code grow down from the end; both commit in chunks. Called by
- * xlate/ and cache/ with cache_lock held, on an engine stack.
+ * Arenas: reservations of executable memory within rel32 reach of the guest code they serve, used a segment at a time
+ * so that one huge page can hold it. Called by xlate/ and cache/ with cache_lock held, on an engine stack.
  */
 #include <linux/mman.h>
 #include "cache/cache.h"
 
 #define ARENA_SIZE (96ul << 20)
 #define ARENA_TINY (192ul << 10)
+#define SEGMENT (2ul << 20)
+#define SEGMENT_TINY (64ul << 10)
 #define REACH (0x7fff0000ul - ARENA_SIZE)
-#define CHUNK (64ul << 10)
-#define BLOCK_ROOM 16384ul /* worst case of one block and its stubs */
+#define BLOCK_ROOM 16384ul /* what block and cold code keep between them: the worst case of one block */
 
 struct arena cache_arenas[ARENAS];
 u32 cache_narenas;
 u64 cache_thunk_target[THUNK_COUNT];
+u64 cache_seg_size = SEGMENT;
 static u64 arena_size = ARENA_SIZE;
 
 void arena_set_tiny(void);
 void arena_set_tiny(void)
 {
 	arena_size = ARENA_TINY;
+	cache_seg_size = SEGMENT_TINY;
 }
 
 static bool in_reach(u64 base, gaddr_t pc)
@@ -31,36 +33,47 @@ static bool in_reach(u64 base, gaddr_t pc)
 	return hi - lo < REACH;
 }
 
-static bool commit_to(u8 **mark, u8 *want, int dir)
+static u8 *seg_start(const struct arena *a, u32 seg)
 {
-	u8 *from, *to;
-	long ret;
+	return a->base + seg * cache_seg_size;
+}
 
-	if (dir > 0) {
-		if (want <= *mark)
-			return true;
-		from = *mark;
-		to = (u8 *)(((u64)want + CHUNK - 1) & ~(CHUNK - 1));
-	} else {
-		if (want >= *mark)
-			return true;
-		from = (u8 *)((u64)want & ~(CHUNK - 1));
-		to = *mark;
-	}
-	ret = sys3(__NR_mprotect, from, to - from, PROT_READ | PROT_WRITE | PROT_EXEC);
-	if (ret)
+/* makes segment `seg` memory; false where the arena or the memory ends */
+static bool commit(struct arena *a, u32 seg)
+{
+	u8 *p = seg_start(a, seg);
+
+	if (p == a->end)
 		return false;
-	*mark = dir > 0 ? to : from;
+	if (seg < a->committed)
+		return true;
+	if (rt_fail_now() || sys3(__NR_mprotect, p, cache_seg_size, PROT_READ | PROT_WRITE | PROT_EXEC))
+		return false;
+	a->committed = seg + 1;
 	return true;
 }
 
-bool cache_commit(struct arena *a, size_t bytes)
+static u8 *code_limit(const struct arena *a)
 {
-	u8 *want = a->next + bytes;
+	return a->seg == a->cold_seg ? a->cold : a->limit;
+}
 
-	if (want + CHUNK > a->stub_commit)
-		return false;
-	return commit_to(&a->commit, want, 1);
+/* room for one more block, in the next segment if need be */
+static bool make_room(struct arena *a)
+{
+	u32 next = a->seg + 1;
+
+	if (a->next + BLOCK_ROOM <= code_limit(a))
+		return true;
+	if (a->cold_seg == a->seg) {
+		if (!commit(a, next))
+			return false;
+		a->cold_seg = next;
+		a->cold = seg_start(a, next + 1);
+	}
+	a->seg = a->cold_seg;
+	a->next = seg_start(a, a->seg);
+	return a->next + BLOCK_ROOM <= a->cold;
 }
 
 static void write_thunks(struct arena *a)
@@ -88,16 +101,16 @@ static u8 *reserve_near(gaddr_t pc)
 
 		if (i < n ? hint > pc || hint < 0x10000 : hint < pc)
 			continue;
-		hint &= ~(CHUNK - 1);
-		p = sys_6(__NR_mmap, hint, arena_size + CHUNK, PROT_NONE,
+		hint &= ~(cache_seg_size - 1);
+		p = sys_6(__NR_mmap, hint, arena_size + cache_seg_size, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (sys_failed(p))
 			return NULL;
 		if (in_reach((u64)p, pc)) {
-			rt_own_range((void *)p, arena_size + CHUNK);
-			return (u8 *)(((u64)p + CHUNK - 1) & ~(CHUNK - 1));
+			rt_own_range((void *)p, arena_size + cache_seg_size);
+			return (u8 *)(((u64)p + cache_seg_size - 1) & ~(cache_seg_size - 1));
 		}
-		sys2(__NR_munmap, p, arena_size + CHUNK);
+		sys2(__NR_munmap, p, arena_size + cache_seg_size);
 	}
 	return NULL;
 }
@@ -105,7 +118,8 @@ static u8 *reserve_near(gaddr_t pc)
 static void arena_reset(struct arena *a)
 {
 	a->next = a->base + PAGE_UP(THUNK_COUNT * THUNK_SIZE);
-	a->stub = a->end;
+	a->seg = a->cold_seg = 0;
+	a->cold = seg_start(a, 1);
 	a->free_stub = 0;
 	memset(a->lookup, 0, sizeof(a->lookup));
 	a->norder = 0;
@@ -123,13 +137,13 @@ static struct arena *arena_new(gaddr_t pc)
 		return NULL;
 	a->base = base;
 	a->end = base + arena_size;
-	a->commit = base;
-	a->stub_commit = a->end;
+	a->committed = 0;
 	arena_reset(a);
 	a->order_cap = (u32)(arena_size / 32);
 	a->order = rt_map(a->order_cap * sizeof(u32));
-	if (!a->order || !commit_to(&a->commit, a->next, 1))
+	if (!a->order || !commit(a, 0))
 		return NULL;
+	sys3(__NR_madvise, base, arena_size, MADV_HUGEPAGE);
 	write_thunks(a);
 	__atomic_store_n(&cache_narenas, cache_narenas + 1, __ATOMIC_RELEASE);
 	return a;
@@ -140,7 +154,7 @@ struct arena *cache_arena_for(gaddr_t pc)
 	for (u32 i = cache_narenas; i-- > 0;) {
 		struct arena *a = &cache_arenas[i];
 
-		if (in_reach((u64)a->base, pc) && cache_commit(a, BLOCK_ROOM))
+		if (in_reach((u64)a->base, pc) && make_room(a))
 			return a;
 	}
 	return arena_new(pc);
@@ -148,12 +162,19 @@ struct arena *cache_arena_for(gaddr_t pc)
 
 u8 *cache_cold_alloc(struct arena *a, size_t bytes)
 {
-	u8 *p = a->stub - ((bytes + 15) & ~15ul);
+	u8 *floor = a->seg == a->cold_seg ? a->next + BLOCK_ROOM : seg_start(a, a->cold_seg);
 
-	if (p < a->commit + CHUNK || !commit_to(&a->stub_commit, p, -1))
-		return NULL;
-	a->stub = p;
-	return p;
+	bytes = (bytes + 15) & ~15ul;
+	if (a->cold - bytes < floor) {
+		if (!commit(a, a->cold_seg + 1))
+			return NULL;
+		if (a->seg == a->cold_seg)
+			a->limit = a->cold;
+		a->cold_seg++;
+		a->cold = seg_start(a, a->cold_seg + 1);
+	}
+	a->cold -= bytes;
+	return a->cold;
 }
 
 u8 *cache_stub_alloc(struct arena *a)

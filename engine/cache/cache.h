@@ -31,18 +31,24 @@ extern u64 cache_thunk_target[THUNK_COUNT];
 /* code that goes on through the thread's table of indirect entries */
 enum arena_lookup { LOOKUP_JUMP, LOOKUP_CALL, LOOKUP_CALL_SAMPLED, ARENA_LOOKUPS };
 
+/*
+ * Blocks grow up through segments, stubs and other cold code grow down from the end of one, so that a small program
+ * has all of it in one huge page. The cold code's segment may be ahead of the blocks'.
+ */
 struct arena {
-	u8 *base, *next;   /* blocks grow up */
-	u8 *stub, *end;    /* stubs grow down from the end */
-	u8 *commit, *stub_commit;
+	u8 *base, *end;
+	u8 *next, *limit;  /* the next block; what must not be passed while limit is not in the cold code's segment */
+	u8 *cold;          /* cold code ends here, downwards */
+	u32 seg, cold_seg; /* segments the two are in */
+	u32 committed;     /* segments that are memory */
 	u32 lookup[ARENA_LOOKUPS]; /* offsets, 0 = none yet */
-	u32 free_stub;     /* offset of the first free stub, linked through its first 4 bytes; 0 = none */
-	u32 first_block, last_block; /* blocks in address order are consecutive in `order` */
+	u32 free_stub;     /* offset of the first free stub, linked through its last 4 bytes; 0 = none */
 	u32 *order;        /* block ids by host address */
 	u32 norder, order_cap;
 };
 extern struct arena cache_arenas[ARENAS];
 extern u32 cache_narenas;
+extern u64 cache_seg_size;
 
 /* which borrowed registers are at home */
 #define RES_R10_HOME 1
@@ -59,11 +65,9 @@ struct block {
 	gaddr_t pc;
 	u32 host;       /* offset in the arena of the plain entry */
 	u32 host_len;   /* from the plain entry */
-	u32 side, side_len; /* side table: see xlate/recipe.h */
 	u16 glen;       /* guest bytes */
-	u8 res, arena, flags, spare;
-	u16 nexits;
-	u32 exit0;      /* exits are consecutive */
+	u16 nexits, side_len;
+	u8 res, arena, flags;
 	u32 hash_next, page_next, page_next2;
 	u32 in_edges;   /* first exit linked to this block, then exit.next_in */
 	u32 entry[BLOCK_ENTRIES]; /* offsets of the indirect entries, 0 = none yet */
@@ -83,9 +87,36 @@ struct exit {
 	bool via_table; /* EXIT_ICALL: not predicted any more */
 };
 
-extern struct block *cache_blocks; /* [0] unused */
-extern struct exit *cache_exits;   /* [0] unused */
+/* what is in use, for --stats */
 extern u32 cache_nblocks, cache_nexits;
+/* A block's record: struct block, its exits, its side table. Records and ids (which count 8 bytes from the start of
+ * all records) are valid until everything is flushed. */
+extern u8 *cache_meta;
+static inline struct block *cache_block(u32 id)
+{
+	return (struct block *)(cache_meta + 8ul * id);
+}
+static inline struct exit *cache_exit(u32 id)
+{
+	return (struct exit *)(cache_meta + 8ul * id);
+}
+static inline u32 block_id(const struct block *b)
+{
+	return (u32)(((u64)b - (u64)cache_meta) / 8);
+}
+static inline u32 exit_id(const struct exit *x)
+{
+	return (u32)(((u64)x - (u64)cache_meta) / 8);
+}
+static inline struct exit *block_exits(const struct block *b)
+{
+	return (struct exit *)(b + 1);
+}
+/* see xlate/recipe.h */
+static inline u8 *block_side(const struct block *b)
+{
+	return (u8 *)(block_exits(b) + b->nexits);
+}
 extern u64 cache_epoch;            /* bumped whenever a block dies */
 
 void cache_lock(void);
@@ -105,24 +136,12 @@ u8 *cache_stub_alloc(struct arena *a);
 void cache_stub_free(struct arena *a, u8 *stub);
 /* `bytes` of cold code that lives as long as the arena */
 u8 *cache_cold_alloc(struct arena *a, size_t bytes);
-/* makes [p, p + bytes) of a block area writable and executable; false when memory is out */
-bool cache_commit(struct arena *a, size_t bytes);
 
-struct block *cache_block_new(struct arena *a);  /* NULL when the tables are full */
-struct exit *cache_exit_new(void);
-u32 cache_side_append(const u8 *bytes, u32 n);   /* offset, 0 when full */
-const u8 *cache_side(u32 off);
+/* a record with room for so many exits (zeroed) and bytes of side table; NULL when the tables are full */
+struct block *cache_block_new(struct arena *a, u32 nexits, u32 side_len);
 /* enters the block into the hash, page and address tables */
 bool cache_block_publish(struct block *b);
 
-static inline u32 block_id(const struct block *b)
-{
-	return (u32)(b - cache_blocks);
-}
-static inline u32 exit_id(const struct exit *x)
-{
-	return (u32)(x - cache_exits);
-}
 static inline u8 *block_host(const struct block *b)
 {
 	return cache_arenas[b->arena].base + b->host;
@@ -130,6 +149,8 @@ static inline u8 *block_host(const struct block *b)
 
 /* live block that starts at pc with this residency, or NULL */
 struct block *cache_find(gaddr_t pc, u8 res);
+/* is there perhaps translated code for pc with residency 0? Cheap; never false where there is */
+bool cache_maybe_known(gaddr_t pc);
 /* host address of an instruction boundary inside some live block (residency 0 only), or NULL;
  * *owner = that block */
 u8 *cache_find_inside(gaddr_t pc, struct block **owner);

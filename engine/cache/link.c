@@ -38,7 +38,7 @@ bool cache_point(struct arena *a, u32 site, const u8 *to)
 
 void cache_link(struct exit *x, struct block *b, u8 *entry)
 {
-	struct arena *a = &cache_arenas[cache_blocks[x->block].arena];
+	struct arena *a = &cache_arenas[cache_block(x->block)->arena];
 
 	if (!cache_point(a, x->site, entry))
 		return;
@@ -73,8 +73,8 @@ static u8 *make_stub(struct arena *a, struct exit *x)
 
 bool cache_unlink(struct exit *x)
 {
-	struct block *b = &cache_blocks[x->to];
-	struct arena *a = &cache_arenas[cache_blocks[x->block].arena];
+	struct block *b = cache_block(x->to);
+	struct arena *a = &cache_arenas[cache_block(x->block)->arena];
 	u8 *stub = x->stub ? a->base + x->stub : make_stub(a, x);
 	u32 *link;
 
@@ -82,7 +82,7 @@ bool cache_unlink(struct exit *x)
 		return false;
 	if (!x->to)
 		return true;
-	for (link = &b->in_edges; *link != exit_id(x); link = &cache_exits[*link].next_in)
+	for (link = &b->in_edges; *link != exit_id(x); link = &cache_exit(*link)->next_in)
 		BUG_ON(!*link);
 	*link = x->next_in;
 	x->to = 0;

@@ -4,33 +4,30 @@
  * guest page (list and bitmap of instruction boundaries), by host address (order of emission). Writers hold
  * cache_lock. Readers by host address may be signal handlers: entries become visible by one release store.
  */
+#include <linux/mman.h>
 #include "cache/cache.h"
 #include "xlate/recipe.h"
 
-#define MAX_BLOCKS (4u << 20)
-#define MAX_EXITS (16u << 20)
-#define SIDE_BYTES (256ul << 20)
-#define HASH_BITS 18
-#define PAGE_HASH_BITS 14
-#define MAX_PAGES (256u << 10)
+#define META_SIZE (1ul << 30)
+#define META_ALIGN (2ul << 20)
+#define HASH_BITS 12 /* at first; grows with the number of blocks */
+#define PAGE_HASH_BITS 12
 
 struct code_page {
 	gaddr_t page;
 	u32 head;       /* blocks: next by page_next, or page_next2 for a straddler's second page */
 	u32 hash_next;
-	u64 starts[PAGE_SIZE / 64]; /* instruction boundaries of live residency-0 blocks */
+	u64 starts[PAGE_SIZE / 64]; /* instruction boundaries of residency-0 blocks; those of dead ones may linger */
 };
 
-struct block *cache_blocks;
-struct exit *cache_exits;
+u8 *cache_meta;
 u32 cache_nblocks, cache_nexits;
 u64 cache_epoch;
 
-static u8 *side;
-static u32 side_used;
+static u64 meta_used, meta_size;
 static u32 *hash, *page_hash;
-static struct code_page *pages;
-static u32 npages;
+static u32 hash_bits, npages;
+static struct code_page *last_page; /* page_find()'s last answer */
 static struct rt_lock lock;
 
 void arena_set_tiny(void);
@@ -51,66 +48,73 @@ void cache_after_fork(void)
 	rt_lock_after_fork(&lock);
 }
 
+/* Records of all kinds: as much address space as can be had, in huge pages where there are any. */
+static bool meta_init(void)
+{
+	for (meta_size = META_SIZE; meta_size >= META_SIZE / 64; meta_size /= 4) {
+		cache_meta = rt_map(meta_size + META_ALIGN);
+		if (cache_meta)
+			break;
+	}
+	if (!cache_meta)
+		return false;
+	cache_meta = (u8 *)(((u64)cache_meta + META_ALIGN - 1) & ~(META_ALIGN - 1));
+	sys3(__NR_madvise, cache_meta, meta_size, MADV_HUGEPAGE);
+	meta_used = 8; /* id 0 is nobody's */
+	return true;
+}
+
+/* zeroed */
+static void *meta_alloc(size_t size)
+{
+	u8 *p = cache_meta + meta_used;
+
+	size = (size + 7) & ~7ul;
+	if (meta_used + size > meta_size)
+		return NULL;
+	meta_used += size;
+	memset(p, 0, size);
+	return p;
+}
+
 long cache_init(bool tiny)
 {
 	if (tiny)
 		arena_set_tiny();
-	cache_blocks = rt_map(MAX_BLOCKS * sizeof(struct block));
-	cache_exits = rt_map(MAX_EXITS * sizeof(struct exit));
-	side = rt_map(SIDE_BYTES);
-	hash = rt_map(sizeof(u32) << HASH_BITS);
+	hash_bits = HASH_BITS;
+	hash = rt_map(sizeof(u32) << hash_bits);
 	page_hash = rt_map(sizeof(u32) << PAGE_HASH_BITS);
-	pages = rt_map(MAX_PAGES * sizeof(struct code_page));
-	if (!cache_blocks || !cache_exits || !side || !hash || !page_hash || !pages)
-		return -ENOMEM;
-	cache_nblocks = cache_nexits = 1;
-	side_used = 1;
-	npages = 1;
-	return 0;
+	return meta_init() && hash && page_hash ? 0 : -ENOMEM;
 }
 
-struct block *cache_block_new(struct arena *a)
+struct block *cache_block_new(struct arena *a, u32 nexits, u32 side_len)
 {
 	struct block *b;
 
-	if (cache_nblocks == MAX_BLOCKS || a->norder == a->order_cap)
+	if (a->norder == a->order_cap)
 		return NULL;
-	b = &cache_blocks[cache_nblocks++];
-	memset(b, 0, sizeof(*b));
+	b = meta_alloc(sizeof(*b) + nexits * sizeof(struct exit) + side_len);
+	if (!b)
+		return NULL;
+	cache_nblocks++;
+	cache_nexits += nexits;
 	b->arena = (u8)(a - cache_arenas);
+	b->nexits = (u16)nexits;
+	b->side_len = (u16)side_len;
 	return b;
-}
-
-struct exit *cache_exit_new(void)
-{
-	struct exit *x;
-
-	if (cache_nexits == MAX_EXITS)
-		return NULL;
-	x = &cache_exits[cache_nexits++];
-	memset(x, 0, sizeof(*x));
-	return x;
-}
-
-u32 cache_side_append(const u8 *bytes, u32 n)
-{
-	u32 at = side_used;
-
-	if (side_used + n > SIDE_BYTES)
-		return 0;
-	memcpy(side + at, bytes, n);
-	side_used += n;
-	return at;
-}
-
-const u8 *cache_side(u32 off)
-{
-	return side + off;
 }
 
 static u32 hash_of(gaddr_t pc, u8 res)
 {
-	return (u32)(((pc * 4 + res) * 0x9e3779b97f4a7c15ull) >> (64 - HASH_BITS));
+	return (u32)(((pc * 4 + res) * 0x9e3779b97f4a7c15ull) >> (64 - hash_bits));
+}
+
+static void hash_enter(struct block *b)
+{
+	u32 *bucket = &hash[hash_of(b->pc, b->res)];
+
+	b->hash_next = *bucket;
+	*bucket = block_id(b);
 }
 
 static u32 *page_bucket(gaddr_t page)
@@ -118,13 +122,23 @@ static u32 *page_bucket(gaddr_t page)
 	return &page_hash[(page / PAGE_SIZE * 0x9e3779b97f4a7c15ull) >> (64 - PAGE_HASH_BITS)];
 }
 
+static struct code_page *page_of(u32 id)
+{
+	return (struct code_page *)(cache_meta + 8ul * id);
+}
+
 static struct code_page *page_find(gaddr_t page)
 {
-	u32 i = *page_bucket(page);
+	u32 i;
 
-	while (i && pages[i].page != page)
-		i = pages[i].hash_next;
-	return i ? &pages[i] : NULL;
+	if (likely(last_page && last_page->page == page))
+		return last_page;
+	i = *page_bucket(page);
+	while (i && page_of(i)->page != page)
+		i = page_of(i)->hash_next;
+	if (i)
+		last_page = page_of(i);
+	return i ? last_page : NULL;
 }
 
 static struct code_page *page_get(gaddr_t page)
@@ -134,34 +148,48 @@ static struct code_page *page_get(gaddr_t page)
 
 	if (cp)
 		return cp;
-	if (npages == MAX_PAGES)
+	cp = meta_alloc(sizeof(*cp));
+	if (!cp)
 		return NULL;
-	cp = &pages[npages++];
-	memset(cp, 0, sizeof(*cp));
+	npages++;
 	cp->page = page;
 	cp->hash_next = *bucket;
-	*bucket = (u32)(cp - pages);
+	*bucket = (u32)(((u64)cp - (u64)cache_meta) / 8);
 	return cp;
+}
+
+static bool starts_at(const struct code_page *cp, gaddr_t pc)
+{
+	unsigned bit = pc % PAGE_SIZE;
+
+	return cp && cp->starts[bit / 64] >> (bit % 64) & 1;
 }
 
 struct block *cache_find(gaddr_t pc, u8 res)
 {
-	u32 i = hash[hash_of(pc, res)];
+	u32 i;
 
-	while (i && (cache_blocks[i].pc != pc || cache_blocks[i].res != res))
-		i = cache_blocks[i].hash_next;
-	return i ? &cache_blocks[i] : NULL;
+	if (!res && !starts_at(page_find(PAGE_DOWN(pc)), pc)) /* most are not there: no walk through memory */
+		return NULL;
+	i = hash[hash_of(pc, res)];
+	while (i && (cache_block(i)->pc != pc || cache_block(i)->res != res))
+		i = cache_block(i)->hash_next;
+	return i ? cache_block(i) : NULL;
+}
+
+bool cache_maybe_known(gaddr_t pc)
+{
+	return starts_at(page_find(PAGE_DOWN(pc)), pc);
 }
 
 u8 *cache_find_inside(gaddr_t pc, struct block **owner)
 {
 	struct code_page *cp = page_find(PAGE_DOWN(pc));
-	unsigned bit = pc % PAGE_SIZE;
 
-	if (!cp || !(cp->starts[bit / 64] >> (bit % 64) & 1))
+	if (!starts_at(cp, pc))
 		return NULL;
 	for (u32 i = cp->head; i;) {
-		struct block *b = &cache_blocks[i];
+		struct block *b = cache_block(i);
 		u32 off;
 
 		if (pc > b->pc && pc < b->pc + b->glen && recipe_boundary(b, pc, 0, &off)) {
@@ -191,7 +219,7 @@ struct block *cache_find_host(u64 p)
 	hi = __atomic_load_n(&a->norder, __ATOMIC_ACQUIRE);
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
-		struct block *b = &cache_blocks[a->order[mid]];
+		struct block *b = cache_block(a->order[mid]);
 
 		if (off < b->host - RECIPE_ENTRY_LEN)
 			hi = mid;
@@ -203,30 +231,47 @@ struct block *cache_find_host(u64 p)
 	return NULL;
 }
 
-static void mark_starts(struct block *b, bool set)
+static void mark_starts(struct block *b)
 {
 	struct code_page *cp = page_find(PAGE_DOWN(b->pc));
 	struct recipe_walk w;
 
-	if (b->flags & BLOCK_STRADDLE || !cp)
-		return;
 	recipe_walk_init(&w, b);
 	while (recipe_walk_next(&w)) {
 		unsigned bit = (b->pc + w.goff) % PAGE_SIZE;
 
-		if (!w.glen || w.res || !w.goff)
-			continue;
-		if (set)
+		if (w.glen && !w.res)
 			cp->starts[bit / 64] |= 1ul << (bit % 64);
-		else
-			cp->starts[bit / 64] &= ~(1ul << (bit % 64));
+		if (b->flags & BLOCK_STRADDLE)
+			break;
 	}
+	if (!b->res)
+		cp->starts[b->pc % PAGE_SIZE / 64] |= 1ul << (b->pc % 64);
+}
+
+/* at twice the size; where memory is out the chains get longer */
+static void grow_hash(void)
+{
+	u32 *bigger = rt_map(sizeof(u32) << (hash_bits + 1)), *old = hash;
+
+	if (!bigger)
+		return;
+	hash = bigger;
+	hash_bits++;
+	for (u32 i = 0; i < cache_narenas; i++)
+		for (u32 j = 0; j < cache_arenas[i].norder; j++) {
+			struct block *b = cache_block(cache_arenas[i].order[j]);
+
+			if (!(b->flags & BLOCK_DEAD))
+				hash_enter(b);
+		}
+	rt_unmap(old, sizeof(u32) << (hash_bits - 1));
 }
 
 bool cache_block_publish(struct block *b)
 {
 	struct arena *a = &cache_arenas[b->arena];
-	u32 h = hash_of(b->pc, b->res), id = block_id(b);
+	u32 id = block_id(b);
 	struct code_page *cp = page_get(PAGE_DOWN(b->pc));
 
 	if (!cp)
@@ -240,20 +285,21 @@ bool cache_block_publish(struct block *b)
 		b->page_next2 = cp->head;
 		cp->head = id;
 	}
-	b->hash_next = hash[h];
-	hash[h] = id;
-	mark_starts(b, true);
+	hash_enter(b);
+	mark_starts(b);
 	a->order[a->norder] = id;
 	__atomic_store_n(&a->norder, a->norder + 1, __ATOMIC_RELEASE);
+	if (cache_nblocks > 1u << hash_bits)
+		grow_hash();
 	return true;
 }
 
 static void list_remove(u32 *link, u32 id, size_t next_off)
 {
 	while (*link && *link != id)
-		link = (u32 *)((u8 *)&cache_blocks[*link] + next_off);
+		link = (u32 *)((u8 *)cache_block(*link) + next_off);
 	if (*link)
-		*link = *(u32 *)((u8 *)&cache_blocks[id] + next_off);
+		*link = *(u32 *)((u8 *)cache_block(id) + next_off);
 }
 
 /* page lists mix page_next and page_next2, depending on which page the block starts in */
@@ -263,12 +309,12 @@ static void page_remove(gaddr_t page, u32 id)
 	u32 *link = &cp->head;
 
 	while (*link && *link != id) {
-		struct block *b = &cache_blocks[*link];
+		struct block *b = cache_block(*link);
 
 		link = PAGE_DOWN(b->pc) == page ? &b->page_next : &b->page_next2;
 	}
 	if (*link) {
-		struct block *b = &cache_blocks[id];
+		struct block *b = cache_block(id);
 
 		*link = PAGE_DOWN(b->pc) == page ? b->page_next : b->page_next2;
 	}
@@ -276,10 +322,10 @@ static void page_remove(gaddr_t page, u32 id)
 
 static void edge_remove(struct exit *x)
 {
-	u32 *link = &cache_blocks[x->to].in_edges;
+	u32 *link = &cache_block(x->to)->in_edges;
 
 	while (*link && *link != exit_id(x))
-		link = &cache_exits[*link].next_in;
+		link = &cache_exit(*link)->next_in;
 	if (*link)
 		*link = x->next_in;
 	x->to = 0;
@@ -292,10 +338,10 @@ void cache_sever(struct block *b)
 	if (b->flags & BLOCK_DEAD)
 		return;
 	while (b->in_edges)
-		BUG_ON(!cache_unlink(&cache_exits[b->in_edges]));
+		BUG_ON(!cache_unlink(cache_exit(b->in_edges)));
 	for (u32 i = 0; i < b->nexits; i++)
-		if (cache_exits[b->exit0 + i].to)
-			edge_remove(&cache_exits[b->exit0 + i]);
+		if (block_exits(b)[i].to)
+			edge_remove(&block_exits(b)[i]);
 	list_remove(&hash[hash_of(b->pc, b->res)], id, offsetof(struct block, hash_next));
 	page_remove(PAGE_DOWN(b->pc), id);
 	if (b->flags & BLOCK_STRADDLE)
@@ -309,7 +355,7 @@ static u32 sever_page(struct code_page *cp, gaddr_t start, gaddr_t end, void (*d
 	u32 n = 0;
 
 	for (u32 i = cp->head, next; i; i = next) {
-		struct block *b = &cache_blocks[i];
+		struct block *b = cache_block(i);
 
 		next = PAGE_DOWN(b->pc) == cp->page ? b->page_next : b->page_next2;
 		if (b->pc >= end || b->pc + b->glen <= start)
@@ -322,9 +368,9 @@ static u32 sever_page(struct code_page *cp, gaddr_t start, gaddr_t end, void (*d
 		memset(cp->starts, 0, sizeof(cp->starts));
 	else if (n)
 		for (u32 i = cp->head; i;) {
-			struct block *b = &cache_blocks[i];
+			struct block *b = cache_block(i);
 
-			mark_starts(b, true);
+			mark_starts(b);
 			i = PAGE_DOWN(b->pc) == cp->page ? b->page_next : b->page_next2;
 		}
 	return n;
@@ -343,21 +389,22 @@ u32 cache_sever_range(gaddr_t start, gaddr_t end, void (*dead)(struct block *b))
 		}
 		return n;
 	}
-	for (u32 i = 1; i < npages; i++)
-		if (pages[i].head && pages[i].page + PAGE_SIZE > start && pages[i].page < end)
-			n += sever_page(&pages[i], start, end, dead);
+	for (u32 h = 0; h < 1u << PAGE_HASH_BITS; h++)
+		for (u32 i = page_hash[h]; i; i = page_of(i)->hash_next)
+			if (page_of(i)->head && page_of(i)->page + PAGE_SIZE > start && page_of(i)->page < end)
+				n += sever_page(page_of(i), start, end, dead);
 	return n;
 }
 
 void cache_flush_all(void)
 {
 	for (u32 i = 1; i < cache_nblocks; i++)
-		cache_blocks[i].flags |= BLOCK_DEAD;
-	memset(hash, 0, sizeof(u32) << HASH_BITS);
+		cache_block(i)->flags |= BLOCK_DEAD;
+	memset(hash, 0, sizeof(u32) << hash_bits);
 	memset(page_hash, 0, sizeof(u32) << PAGE_HASH_BITS);
-	cache_nblocks = cache_nexits = 1;
-	side_used = 1;
-	npages = 1;
+	cache_nblocks = cache_nexits = npages = 0;
+	meta_used = 8;
+	last_page = NULL;
 	arena_reset_all();
 	cache_epoch++;
 }

@@ -39,7 +39,7 @@ static void link_to(struct exit *x, struct block *b, enum block_entry kind)
 void cpu_on_jmiss(struct vcpu *v);
 void cpu_on_jmiss(struct vcpu *v)
 {
-	struct exit *x = &cache_exits[(u32)v->exit_id];
+	struct exit *x = cache_exit((u32)v->exit_id);
 	struct block *b;
 	u8 *entry;
 
@@ -49,8 +49,7 @@ void cpu_on_jmiss(struct vcpu *v)
 	entry = b ? xlate_entry(b, ENTRY_JUMP) : NULL;
 	if (entry) {
 		v->jtable[v->rip % TABLE_ENTRIES] = (u64)entry;
-		if (v->exit_id && (u32)v->exit_id < cache_nexits && x->kind == EXIT_IJMP && !x->to &&
-		    seen_twice(x, v->rip))
+		if (v->exit_id && !x->to && seen_twice(x, v->rip))
 			link_to(x, b, ENTRY_JUMP_PREDICTED);
 	}
 	v->exit_id = 0;
@@ -66,7 +65,7 @@ static struct exit *icall_site(struct vcpu *v)
 	struct block *b = cache_find_host(h);
 
 	for (u32 i = 0; b && i < b->nexits; i++) {
-		struct exit *x = &cache_exits[b->exit0 + i];
+		struct exit *x = &block_exits(b)[i];
 
 		if (x->kind == EXIT_ICALL && (u64)cache_arenas[b->arena].base + x->site + 4 == h)
 			return b->flags & BLOCK_DEAD ? NULL : x;
@@ -76,7 +75,7 @@ static struct exit *icall_site(struct vcpu *v)
 
 static void give_up(struct exit *x)
 {
-	struct arena *a = &cache_arenas[cache_blocks[x->block].arena];
+	struct arena *a = &cache_arenas[cache_block(x->block)->arena];
 	u8 *table = xlate_lookup(a, LOOKUP_CALL);
 
 	if (!table || (x->to && !cache_unlink(x)))
@@ -102,6 +101,7 @@ void cpu_on_cmiss(struct vcpu *v)
 	u8 *entry;
 
 	v->rip = v->target;
+	v->exit_id = 0;
 	if (!v->sample)
 		v->sample = SAMPLE_EVERY;
 	cache_lock();

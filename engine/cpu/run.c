@@ -147,11 +147,20 @@ void cpu_prepare(struct vcpu *v)
 	resume_at(v, host, 0);
 }
 
+/* the exit a stub named; only cpu_on_jmiss() may be reached without one */
+static u32 take_exit_id(struct vcpu *v)
+{
+	u32 id = (u32)v->exit_id;
+
+	v->exit_id = 0;
+	return id;
+}
+
 /* an exit nobody has linked yet */
 void cpu_on_exit(struct vcpu *v);
 void cpu_on_exit(struct vcpu *v)
 {
-	struct exit *x = &cache_exits[(u32)v->exit_id];
+	struct exit *x = cache_exit(take_exit_id(v));
 	u64 epoch = cache_epoch;
 	struct block *b;
 	u8 *host;
@@ -181,10 +190,10 @@ void cpu_on_exit(struct vcpu *v)
 /* back into the block behind an instruction the engine executed */
 static void go_on_behind(struct vcpu *v, u32 id, u64 epoch)
 {
-	struct exit *x = &cache_exits[id];
+	struct exit *x = cache_exit(id);
 
 	if (epoch == cache_epoch && v->rip == x->target) {
-		v->resume = (u64)cache_arenas[cache_blocks[x->block].arena].base + x->site;
+		v->resume = (u64)cache_arenas[cache_block(x->block)->arena].base + x->site;
 		v->resume_r11 = v->twin_sp;
 	} else {
 		cpu_prepare(v);
@@ -194,10 +203,10 @@ static void go_on_behind(struct vcpu *v, u32 id, u64 epoch)
 void cpu_on_syscall(struct vcpu *v);
 void cpu_on_syscall(struct vcpu *v)
 {
-	u32 id = (u32)v->exit_id;
+	u32 id = take_exit_id(v);
 	u64 epoch = cache_epoch;
 
-	v->rip = cache_exits[id].target;
+	v->rip = cache_exit(id)->target;
 	v->gregs[RCX] = v->rip;
 	v->gregs[R11] = v->rflags;
 	v->stat_syscalls++;
@@ -208,10 +217,10 @@ void cpu_on_syscall(struct vcpu *v)
 void cpu_on_emul(struct vcpu *v);
 void cpu_on_emul(struct vcpu *v)
 {
-	u32 id = (u32)v->exit_id;
+	u32 id = take_exit_id(v);
 	u64 epoch = cache_epoch;
-	struct block *b = &cache_blocks[cache_exits[id].block];
-	gaddr_t next = cache_exits[id].target;
+	struct block *b = cache_block(cache_exit(id)->block);
+	gaddr_t next = cache_exit(id)->target;
 	struct recipe_walk w;
 
 	v->rip = 0;

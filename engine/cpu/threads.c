@@ -49,6 +49,7 @@ void cpu_tables_init(struct vcpu *v)
 {
 	v->jtable = (u64 *)((u8 *)v + SLOT_JTABLE);
 	v->ctable = (u64 *)((u8 *)v + SLOT_CTABLE);
+	rt_populate(v->jtable, 2 * TABLE_ENTRIES * sizeof(u64));
 	tables_fill(v);
 }
 

@@ -219,6 +219,11 @@ void rt_unmap(void *p, size_t size)
 	BUG_ON(!ok);
 }
 
+void rt_populate(const void *p, size_t size)
+{
+	sys3(__NR_madvise, p, size, MADV_POPULATE_WRITE);
+}
+
 void rt_ranges_fork_begin(void)
 {
 	rt_lock(&lock);

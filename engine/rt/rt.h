@@ -82,7 +82,9 @@ void rt_arena_reset(struct rt_arena *a);
  * guest neither sees it in /proc nor can map over it (engine_ranges, read by kern/). NULL if none. */
 void *rt_map(size_t size);
 void rt_unmap(void *p, size_t size);
-/* the same for a mapping made elsewhere */
+/* faults in what will be written soon, in one go: cheaper than page by page. Only a hint */
+void rt_populate(const void *p, size_t size);
+/* the same as rt_map for a mapping made elsewhere */
 void rt_own_range(const void *p, size_t size);
 void rt_disown_range(const void *p, size_t size);
 bool rt_owns(u64 start, u64 end);

@@ -55,7 +55,7 @@ static u32 decode_run(struct xl *x)
 	x->nin = 0;
 	while (x->nin < limit && off < s->avail) {
 		struct insn *in = &x->in[x->nin];
-		long ret = insn_decode(in, s->code + off, min(s->avail - off, 15u), s->pc + off);
+		long ret = insn_decode_brief(in, s->code + off, min(s->avail - off, 15u), s->pc + off);
 
 		if (ret)
 			break;
@@ -63,9 +63,7 @@ static u32 decode_run(struct xl *x)
 		off += in->len;
 		if (ends_block(in))
 			break;
-		/* an existing block behind a branch: go on there */
-		if ((in->class == INSN_JCC || in->class == INSN_CALL) && off < s->avail &&
-		    cache_find(s->pc + off, 0))
+		if (off < s->avail && cache_maybe_known(s->pc + off)) /* go on there */
 			break;
 	}
 	return off;
@@ -154,10 +152,20 @@ static void translate_one(struct xl *x, u32 i)
 	}
 }
 
+static void record_exit(struct xl *x, struct block *b, struct exit *ex, const struct pending_exit *p)
+{
+	ex->block = block_id(b);
+	ex->target = p->target;
+	ex->site = (u32)(p->site - x->a->base);
+	ex->kind = p->kind;
+	ex->res = p->res;
+	if (ex->kind >= EXIT_SYSCALL) /* the id goes into the code; it goes on behind */
+		__builtin_memcpy(p->site - 9, &(u32){ exit_id(ex) }, 4);
+}
+
 static struct block *publish(struct xl *x, u32 glen, u8 flags, u8 res)
 {
-	struct block *b = cache_block_new(x->a);
-	u32 first = cache_nexits;
+	struct block *b = cache_block_new(x->a, x->nexits, x->nside);
 
 	if (!b)
 		return NULL;
@@ -167,25 +175,9 @@ static struct block *publish(struct xl *x, u32 glen, u8 flags, u8 res)
 	b->flags = flags;
 	b->host = (u32)(x->start - x->a->base);
 	b->host_len = (u32)(x->e.p - x->start);
-	b->side_len = x->nside;
-	b->side = cache_side_append(x->side, x->nside);
-	if (!b->side)
-		return NULL;
-	for (u32 i = 0; i < x->nexits; i++) {
-		struct exit *ex = cache_exit_new();
-
-		if (!ex)
-			return NULL;
-		ex->block = block_id(b);
-		ex->target = x->exits[i].target;
-		ex->site = (u32)(x->exits[i].site - x->a->base);
-		ex->kind = x->exits[i].kind;
-		ex->res = x->exits[i].res;
-		if (ex->kind >= EXIT_SYSCALL) /* the id goes into the code; it goes on behind */
-			__builtin_memcpy(x->exits[i].site - 9, &(u32){ exit_id(ex) }, 4);
-	}
-	b->exit0 = first;
-	b->nexits = (u16)x->nexits;
+	memcpy(block_side(b), x->side, x->nside);
+	for (u32 i = 0; i < x->nexits; i++)
+		record_exit(x, b, &block_exits(b)[i], &x->exits[i]);
 	x->a->next = (u8 *)(((u64)x->e.p + 15) & ~15ul);
 	return cache_block_publish(b) ? b : NULL;
 }
@@ -207,7 +199,7 @@ static u8 *entry_for(struct exit *ex, struct block **to)
 static bool settle_exits(struct block *b)
 {
 	for (u32 i = 0; i < b->nexits; i++) {
-		struct exit *ex = &cache_exits[b->exit0 + i];
+		struct exit *ex = &block_exits(b)[i];
 		struct block *to;
 		u8 *entry = NULL;
 
@@ -232,6 +224,8 @@ static void translate_run(struct xl *x)
 		x->pc += x->in[i].len;
 		x->code += x->in[i].len;
 	}
+	if (x->res && cache_maybe_known(x->pc)) /* rather with registers borrowed than once more */
+		xl_away(x, x->res);
 	/* what the engine executes comes back behind itself where it did not branch */
 	if (!ends_block(&x->in[x->nin - 1]) || (x->nexits && x->exits[x->nexits - 1].site == x->e.p))
 		xl_jmp(x, x->pc, 0);
@@ -249,7 +243,7 @@ struct block *xlate_block(const struct xlate_source *src, u8 res)
 	x->a = cache_arena_for(src->pc);
 	if (!x->a)
 		return NULL;
-	x->e = (struct emit){ x->a->next, x->a->next + 16000 };
+	x->e = (struct emit){ x->a->next, x->a->next + XLATE_ROOM };
 	x->pc = src->pc;
 	x->code = src->code;
 	x->res = res;

@@ -29,6 +29,19 @@ static inline void emit_bytes(struct emit *e, const void *src, size_t n)
 	e->p += n;
 }
 
+/* n <= 16 bytes of a longer source: 16 are read and written, the next ones overwrite the rest */
+static inline void emit_insn(struct emit *e, const u8 *src, size_t n)
+{
+	u64 lo, hi;
+
+	BUG_ON(e->p + 16 > e->limit);
+	__builtin_memcpy(&lo, src, 8);
+	__builtin_memcpy(&hi, src + 8, 8);
+	__builtin_memcpy(e->p, &lo, 8);
+	__builtin_memcpy(e->p + 8, &hi, 8);
+	e->p += n;
+}
+
 static inline void emit32(struct emit *e, u32 v)
 {
 	BUG_ON(e->p + 4 > e->limit);

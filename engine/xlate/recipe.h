@@ -61,7 +61,7 @@ static inline u8 recipe_res_after(u8 kind, u8 res)
 
 static inline void recipe_walk_init(struct recipe_walk *w, const struct block *b)
 {
-	*w = (struct recipe_walk){ .p = cache_side(b->side), .res_after = b->res };
+	*w = (struct recipe_walk){ .p = block_side(b), .res_after = b->res };
 	w->end = w->p + b->side_len;
 }
 

@@ -79,13 +79,21 @@ static void copy_far(struct xl *x, const struct insn *in)
 	}
 }
 
+static void copy_bytes(struct xl *x, u32 n)
+{
+	if (likely((u64)x->code % PAGE_SIZE <= PAGE_SIZE - 16))
+		emit_insn(&x->e, x->code, n);
+	else
+		emit_bytes(&x->e, x->code, n);
+}
+
 void xl_copy(struct xl *x, const struct insn *in)
 {
 	s32 disp;
 	s64 moved;
 
 	if (!in->riprel) {
-		emit_bytes(&x->e, x->code, in->len);
+		copy_bytes(x, in->len);
 		xl_record(x, RK_PLAIN, in->len);
 		return;
 	}
@@ -98,7 +106,7 @@ void xl_copy(struct xl *x, const struct insn *in)
 			copy_far(x, in);
 		return;
 	}
-	emit_bytes(&x->e, x->code, in->len);
+	copy_bytes(x, in->len);
 	disp = (s32)moved;
 	__builtin_memcpy(x->e.p - in->len + in->disp_off, &disp, 4);
 	xl_record(x, RK_PLAIN, in->len);

@@ -9,6 +9,7 @@
 #include "xlate/decode.h"
 
 #define XLATE_MAX_INSNS 64
+#define XLATE_ROOM 16000 /* bytes of host code a block may need */
 
 struct xlate_source {
 	gaddr_t pc;
