@@ -149,8 +149,8 @@ static inline u8 *block_host(const struct block *b)
 
 /* live block that starts at pc with this residency, or NULL */
 struct block *cache_find(gaddr_t pc, u8 res);
-/* is there perhaps translated code for pc with residency 0? Cheap; never false where there is */
-bool cache_maybe_known(gaddr_t pc);
+/* a bit for each byte of the page: set where an instruction with residency 0 was translated. NULL: none */
+const u64 *cache_known_in(gaddr_t page);
 /* host address of an instruction boundary inside some live block (residency 0 only), or NULL;
  * *owner = that block */
 u8 *cache_find_inside(gaddr_t pc, struct block **owner);

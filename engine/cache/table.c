@@ -177,9 +177,11 @@ struct block *cache_find(gaddr_t pc, u8 res)
 	return i ? cache_block(i) : NULL;
 }
 
-bool cache_maybe_known(gaddr_t pc)
+const u64 *cache_known_in(gaddr_t page)
 {
-	return starts_at(page_find(PAGE_DOWN(pc)), pc);
+	struct code_page *cp = page_find(page);
+
+	return cp ? cp->starts : NULL;
 }
 
 u8 *cache_find_inside(gaddr_t pc, struct block **owner)

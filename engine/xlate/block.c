@@ -46,33 +46,10 @@ static bool ends_block(const struct insn *in)
 	return false;
 }
 
-/* fills x->in; false where the first instruction is not even readable whole */
-static u32 decode_run(struct xl *x)
+static bool flags_dead_after(struct xl *x, const struct insn *in)
 {
 	const struct xlate_source *s = x->src;
-	u32 off = 0, limit = xlate_opts.one_insn ? 1 : XLATE_MAX_INSNS;
-
-	x->nin = 0;
-	while (x->nin < limit && off < s->avail) {
-		struct insn *in = &x->in[x->nin];
-		long ret = insn_decode_brief(in, s->code + off, min(s->avail - off, 15u), s->pc + off);
-
-		if (ret)
-			break;
-		x->nin++;
-		off += in->len;
-		if (ends_block(in))
-			break;
-		if (off < s->avail && cache_maybe_known(s->pc + off)) /* go on there */
-			break;
-	}
-	return off;
-}
-
-static bool flags_dead_after(struct xl *x, u32 i)
-{
-	const struct xlate_source *s = x->src;
-	gaddr_t next = x->pc + x->in[i].len;
+	gaddr_t next = x->pc + in->len;
 
 	if (!xlate_opts.fast_flags || next >= s->pc + s->avail)
 		return false;
@@ -91,10 +68,8 @@ static void bring_home(struct xl *x, const struct insn *in)
 		xl_home(x, RES_R11_HOME);
 }
 
-static void translate_one(struct xl *x, u32 i)
+static void translate_one(struct xl *x, const struct insn *in)
 {
-	const struct insn *in = &x->in[i];
-
 	switch (in->class) {
 	case INSN_JCC:
 		xl_jcc(x, in);
@@ -109,13 +84,13 @@ static void translate_one(struct xl *x, u32 i)
 		if (in->target == x->pc + in->len)
 			xl_engine(x, in, EXIT_EMUL); /* call $+5: pushes, but not on the shadow stack */
 		else
-			xl_call(x, in, flags_dead_after(x, i));
+			xl_call(x, in, flags_dead_after(x, in));
 		return;
 	case INSN_CALL_IND:
 		if (in->seg == 0x65 || in->opsize || in->addrsize)
 			xl_engine(x, in, EXIT_EMUL);
 		else
-			xl_call_ind(x, in, flags_dead_after(x, i));
+			xl_call_ind(x, in, flags_dead_after(x, in));
 		return;
 	case INSN_JMP_IND:
 		if (in->seg == 0x65 || in->opsize || in->addrsize)
@@ -215,26 +190,70 @@ static bool settle_exits(struct block *b)
 	return true;
 }
 
-static void translate_run(struct xl *x)
+/* is there translated code for pc? Then go on there */
+static bool is_known(const u64 *known, gaddr_t pc)
 {
-	u32 i;
+	return known && known[pc % PAGE_SIZE / 64] >> (pc % 64) & 1;
+}
 
-	for (i = 0; i < x->nin; i++) {
-		translate_one(x, i);
-		x->pc += x->in[i].len;
-		x->code += x->in[i].len;
-	}
-	if (x->res && cache_maybe_known(x->pc)) /* rather with registers borrowed than once more */
+/* how it goes on behind the last instruction */
+static void finish_run(struct xl *x, bool ended, const u64 *known)
+{
+	if (x->res && is_known(known, x->pc)) /* rather with registers borrowed than once more */
 		xl_away(x, x->res);
 	/* what the engine executes comes back behind itself where it did not branch */
-	if (!ends_block(&x->in[x->nin - 1]) || (x->nexits && x->exits[x->nexits - 1].site == x->e.p))
+	if (!ended || (x->nexits && x->exits[x->nexits - 1].site == x->e.p))
 		xl_jmp(x, x->pc, 0);
+}
+
+/* Instructions from x->pc on, as many as make a block. Returns their bytes; 0 where the first is cut off */
+static u32 translate_run(struct xl *x)
+{
+	const struct xlate_source *s = x->src;
+	const u64 *known = cache_known_in(PAGE_DOWN(s->pc));
+	u32 off = 0, n = 0, limit = xlate_opts.one_insn ? 1 : XLATE_MAX_INSNS;
+	struct insn in;
+	bool ended = false;
+
+	do {
+		if (insn_decode_brief(&in, s->code + off, s->avail - off, x->pc))
+			break;
+		translate_one(x, &in);
+		ended = ends_block(&in);
+		off += in.len;
+		x->pc += in.len;
+		x->code += in.len;
+	} while (!ended && ++n < limit && off < s->avail && !is_known(known, x->pc));
+	if (off)
+		finish_run(x, ended, known);
+	return off;
+}
+
+/* the first instruction crosses the page, or is cut off by one that may not be executed: alone */
+static u32 translate_straddler(struct xl *x, u8 *flags)
+{
+	struct xlate_source alone = *x->src;
+	const struct xlate_source *s = x->src;
+	struct insn in;
+
+	if (s->straddle) {
+		alone.code = x->code = s->straddle;
+		alone.avail = s->straddle_len;
+		x->src = &alone;
+	}
+	insn_decode(&in, x->code, x->src->avail, s->pc);
+	if (s->straddle && in.len > s->avail)
+		*flags = BLOCK_STRADDLE;
+	translate_one(x, &in);
+	x->pc += in.len;
+	finish_run(x, ends_block(&in), NULL);
+	x->src = s;
+	return in.len;
 }
 
 struct block *xlate_block(const struct xlate_source *src, u8 res)
 {
 	struct xl *x = &xl;
-	struct xlate_source alone = *src;
 	struct block *b;
 	u32 glen;
 	u8 flags = 0;
@@ -248,27 +267,13 @@ struct block *xlate_block(const struct xlate_source *src, u8 res)
 	x->code = src->code;
 	x->res = res;
 	x->nside = x->nexits = 0;
-	glen = decode_run(x);
-	if (!x->nin) {
-		/* the first instruction crosses the page, or is cut off by one that may not be executed */
-		if (src->straddle) {
-			alone.code = x->code = src->straddle;
-			alone.avail = src->straddle_len;
-			x->src = &alone;
-			flags = BLOCK_STRADDLE;
-		}
-		insn_decode(&x->in[0], x->code, x->src->avail, src->pc);
-		x->nin = 1;
-		glen = x->in[0].len;
-		if (glen <= src->avail)
-			flags = 0;
-	}
 	/* call entry, 6 bytes: recover_entry() knows it */
 	EMIT(&x->e, 0x49, 0x89, 0xe3); /* mov r11, rsp */
 	EMIT(&x->e, 0x4c, 0x89, 0xd4); /* mov rsp, r10 */
 	x->start = x->rec_start = x->e.p;
-	translate_run(x);
-	x->src = src;
+	glen = translate_run(x);
+	if (!glen)
+		glen = translate_straddler(x, &flags);
 	b = publish(x, glen, flags, res);
 	return b && settle_exits(b) ? b : NULL;
 }

@@ -34,17 +34,6 @@ static inline u64 load64(const u8 *p)
 	return x;
 }
 
-/* not memset(): without vector registers gcc makes a slow `rep stos` of it */
-static inline void insn_clear(struct insn *in)
-{
-	u8 *p = (u8 *)in;
-
-	_Static_assert(sizeof(*in) % 8 == 0, "insn_clear goes by words");
-#pragma GCC unroll 16
-	for (size_t i = 0; i < sizeof(*in); i += 8)
-		__builtin_memset(p + i, 0, 8);
-}
-
 /* one explicit general register operand; desc as E(). Tables instead of branches: nothing here is predictable */
 static inline void operand(struct insn *in, struct decoding *d, u32 reg, u32 desc, u8 where)
 {
@@ -290,7 +279,7 @@ static inline void legacy_effects(struct insn *in, struct decoding *d, const str
 }
 
 /* d->at is at the last opcode byte */
-static inline bool decode_legacy(struct insn *in, struct decoding *d, const struct decode_op *op, bool brief)
+static inline bool decode_legacy(struct insn *in, struct decoding *d, const struct decode_op *op)
 {
 	u32 attr = op->attr;
 	u8 imm = op->imm, implicit = op->implicit;
@@ -314,8 +303,6 @@ static inline bool decode_legacy(struct insn *in, struct decoding *d, const stru
 		return false;
 	immediate(in, d, imm);
 	in->class = op->class;
-	if (brief && !(in->rex & (REX_B | REX_X | REX_R)))
-		return true;
 	legacy_effects(in, d, op, implicit, attr & A_MODRM);
 	in->no_fault = op->attr & (in->mem ? A_NFM : !in->pp && (op->attr & A_NFX) ? 0 : A_NF);
 	if (unlikely(op->attr & A_STRING) && in->rep)
@@ -446,7 +433,7 @@ static inline const struct decode_op *prefixes(struct insn *in, struct decoding 
 }
 
 /* false: more than max_prefixes */
-static inline __attribute__((always_inline)) bool decode_at(struct insn *in, const u8 *p, gaddr_t pc, u32 max_prefixes, bool brief)
+static bool decode_at(struct insn *in, const u8 *p, gaddr_t pc, u32 max_prefixes)
 {
 	struct decoding d = { .p = p };
 	const struct decode_op *op;
@@ -469,7 +456,7 @@ static inline __attribute__((always_inline)) bool decode_at(struct insn *in, con
 	if (unlikely(op->class >= C_VEX2 || (p[d.at] == 0x8f && in->map == 0 && (p[d.at + 1] & 31) >= 8)))
 		ok = decode_vector(in, &d, op->class >= C_VEX2 ? op->class : C_XOP);
 	else
-		ok = decode_legacy(in, &d, op, brief);
+		ok = decode_legacy(in, &d, op);
 	if (unlikely(!ok || d.at > INSN_MAX)) {
 		invalid(in, d.at);
 		return true;
@@ -490,21 +477,14 @@ static long decode_slow(struct insn *in, const u8 *code, size_t avail, gaddr_t p
 
 	for (size_t i = 0; i < sizeof(buf); i++)
 		buf[i] = i < avail && i < INSN_MAX ? code[i] : 0;
-	if (!decode_at(in, buf, pc, INSN_MAX - 1, false))
+	if (!decode_at(in, buf, pc, INSN_MAX - 1))
 		invalid(in, INSN_MAX);
 	return in->len > avail ? -EAGAIN : 0;
 }
 
 long insn_decode(struct insn *in, const u8 *code, size_t avail, gaddr_t pc)
 {
-	if (likely(avail >= INSN_MAX) && likely(decode_at(in, code, pc, FAST_PREFIXES, false)))
-		return 0;
-	return decode_slow(in, code, avail, pc);
-}
-
-long insn_decode_brief(struct insn *in, const u8 *code, size_t avail, gaddr_t pc)
-{
-	if (likely(avail >= INSN_MAX) && likely(decode_at(in, code, pc, FAST_PREFIXES, true)))
+	if (likely(avail >= INSN_MAX) && likely(decode_at(in, code, pc, FAST_PREFIXES)))
 		return 0;
 	return decode_slow(in, code, avail, pc);
 }

@@ -126,4 +126,15 @@ extern const struct decode_im_row decode_im[];
 extern const u16 decode_vec[DECODE_VEC_MAPS][256]; /* pp masks | first row << 8 */
 extern const struct decode_vec_row decode_vec_rows[];
 
+/* not memset(): without vector registers gcc makes a slow `rep stos` of it */
+static inline void insn_clear(struct insn *in)
+{
+	u8 *p = (u8 *)in;
+
+	_Static_assert(sizeof(*in) % 8 == 0, "insn_clear goes by words");
+#pragma GCC unroll 16
+	for (size_t i = 0; i < sizeof(*in); i += 8)
+		__builtin_memset(p + i, 0, 8);
+}
+
 #endif

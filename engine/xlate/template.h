@@ -29,8 +29,6 @@ struct xl {
 	u32 nside;
 	struct pending_exit exits[XLATE_MAX_EXITS];
 	u32 nexits;
-	struct insn in[XLATE_MAX_INSNS];
-	u32 nin;
 };
 
 /* closes the record that began at rec_start */
