@@ -120,7 +120,6 @@ static void arena_reset(struct arena *a)
 	a->next = a->base + PAGE_UP(THUNK_COUNT * THUNK_SIZE);
 	a->seg = a->cold_seg = 0;
 	a->cold = seg_start(a, 1);
-	a->free_stub = 0;
 	memset(a->lookup, 0, sizeof(a->lookup));
 	a->norder = 0;
 }
@@ -175,27 +174,6 @@ u8 *cache_cold_alloc(struct arena *a, size_t bytes)
 	}
 	a->cold -= bytes;
 	return a->cold;
-}
-
-u8 *cache_stub_alloc(struct arena *a)
-{
-	u8 *p;
-
-	if (!a->free_stub)
-		return cache_cold_alloc(a, STUB_SIZE);
-	p = a->base + a->free_stub;
-	__builtin_memcpy(&a->free_stub, p + STUB_SIZE - 4, 4);
-	return p;
-}
-
-/*
- * The bytes of a freed stub stay as they are but for its last four, which no instruction of a stub uses: a
- * thread that was on its way through it still leaves with the right exit id.
- */
-void cache_stub_free(struct arena *a, u8 *stub)
-{
-	__builtin_memcpy(stub + STUB_SIZE - 4, &a->free_stub, 4);
-	a->free_stub = (u32)(stub - a->base);
 }
 
 struct arena *cache_arena_of(u64 p)

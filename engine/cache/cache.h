@@ -14,7 +14,7 @@
 
 /* thunks at the start of every arena: jumps to fixed engine entry points */
 enum thunk {
-	THUNK_EXIT,          /* + residency (4 of them): unlinked jump; SLOT_EXIT = exit id */
+	THUNK_EXIT,          /* + residency (4 of them): unlinked jump; SLOT_EXIT = block and number of the exit */
 	THUNK_CALL_EXIT = 4, /* unlinked call: rsp = twin stack, r10 = guest rsp */
 	THUNK_RET_SLOW,      /* landing found a mismatch */
 	THUNK_JMISS,         /* indirect jump arrived at the wrong block, or at an empty table entry */
@@ -42,7 +42,6 @@ struct arena {
 	u32 seg, cold_seg; /* segments the two are in */
 	u32 committed;     /* segments that are memory */
 	u32 lookup[ARENA_LOOKUPS]; /* offsets, 0 = none yet */
-	u32 free_stub;     /* offset of the first free stub, linked through its last 4 bytes; 0 = none */
 	u32 *order;        /* block ids by host address */
 	u32 norder, order_cap;
 };
@@ -81,7 +80,7 @@ struct exit {
 	u32 block;      /* owner */
 	u32 to;         /* block it is linked to, 0 = its stub */
 	u32 next_in;
-	u32 stub;       /* offset of its stub, 0 = none */
+	u32 stub;       /* offset of its stub (cache/stub.c) */
 	u8 kind, res;
 	u8 misses;      /* EXIT_ICALL: wrong predictions seen */
 	bool via_table; /* EXIT_ICALL: not predicted any more */
@@ -130,10 +129,8 @@ static inline u8 *arena_thunk(struct arena *a, int t)
 {
 	return a->base + t * THUNK_SIZE;
 }
-/* 32 bytes of stub memory, or NULL */
-#define STUB_SIZE 32
-u8 *cache_stub_alloc(struct arena *a);
-void cache_stub_free(struct arena *a, u8 *stub);
+/* stubs for all exits of a new block; false when memory is out */
+bool cache_stubs_make(struct block *b);
 /* `bytes` of cold code that lives as long as the arena */
 u8 *cache_cold_alloc(struct arena *a, size_t bytes);
 
@@ -162,10 +159,10 @@ struct arena *cache_arena_of(u64 p);
 /* the arena address whose low half is `low` and that lies in a block; 0 if none */
 u64 cache_resolve_low(u32 low);
 
-/* links exit x to block b entering at host address `entry`; frees the exit's stub */
+/* links exit x to block b entering at host address `entry` */
 void cache_link(struct exit *x, struct block *b, u8 *entry);
-/* points the exit at its stub again. False when no stub memory is left. */
-bool cache_unlink(struct exit *x);
+/* points the exit at its stub (again) */
+void cache_unlink(struct exit *x);
 /* writes the rel32 at `site` of arena a so that it reaches `to`, through a far jump where needed */
 bool cache_point(struct arena *a, u32 site, const u8 *to);
 

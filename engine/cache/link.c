@@ -45,46 +45,19 @@ void cache_link(struct exit *x, struct block *b, u8 *entry)
 	x->to = block_id(b);
 	x->next_in = b->in_edges;
 	b->in_edges = exit_id(x);
-	if (x->stub && x->kind == EXIT_JMP) {
-		cache_stub_free(a, a->base + x->stub);
-		x->stub = 0;
-	}
 }
 
-static u8 *make_stub(struct arena *a, struct exit *x)
-{
-	u8 *p = cache_stub_alloc(a);
-	struct emit e = { p, p + STUB_SIZE - 4 };
-	int t;
-
-	if (!p)
-		return NULL;
-	switch (x->kind) {
-	case EXIT_JMP: t = THUNK_EXIT + x->res; break;
-	case EXIT_CALL: t = THUNK_CALL_EXIT; break;
-	case EXIT_ICALL: t = THUNK_CMISS; break;
-	default: t = THUNK_JMISS; break;
-	}
-	mov_slot_imm(&e, SLOT_EXIT, exit_id(x));
-	jmp_rel32(&e, arena_thunk(a, t));
-	x->stub = (u32)(p - a->base);
-	return p;
-}
-
-bool cache_unlink(struct exit *x)
+void cache_unlink(struct exit *x)
 {
 	struct block *b = cache_block(x->to);
 	struct arena *a = &cache_arenas[cache_block(x->block)->arena];
-	u8 *stub = x->stub ? a->base + x->stub : make_stub(a, x);
 	u32 *link;
 
-	if (!stub || !cache_point(a, x->site, stub))
-		return false;
+	BUG_ON(!cache_point(a, x->site, a->base + x->stub));
 	if (!x->to)
-		return true;
+		return;
 	for (link = &b->in_edges; *link != exit_id(x); link = &cache_exit(*link)->next_in)
 		BUG_ON(!*link);
 	*link = x->next_in;
 	x->to = 0;
-	return true;
 }

@@ -340,7 +340,7 @@ void cache_sever(struct block *b)
 	if (b->flags & BLOCK_DEAD)
 		return;
 	while (b->in_edges)
-		BUG_ON(!cache_unlink(cache_exit(b->in_edges)));
+		cache_unlink(cache_exit(b->in_edges));
 	for (u32 i = 0; i < b->nexits; i++)
 		if (block_exits(b)[i].to)
 			edge_remove(&block_exits(b)[i]);

@@ -39,7 +39,7 @@ static void link_to(struct exit *x, struct block *b, enum block_entry kind)
 void cpu_on_jmiss(struct vcpu *v);
 void cpu_on_jmiss(struct vcpu *v)
 {
-	struct exit *x = cache_exit((u32)v->exit_id);
+	struct exit *x = v->exit_id ? &block_exits(cache_block(v->exit_id))[v->exit_no] : NULL;
 	struct block *b;
 	u8 *entry;
 
@@ -49,7 +49,7 @@ void cpu_on_jmiss(struct vcpu *v)
 	entry = b ? xlate_entry(b, ENTRY_JUMP) : NULL;
 	if (entry) {
 		v->jtable[v->rip % TABLE_ENTRIES] = (u64)entry;
-		if (v->exit_id && !x->to && seen_twice(x, v->rip))
+		if (x && !x->to && seen_twice(x, v->rip))
 			link_to(x, b, ENTRY_JUMP_PREDICTED);
 	}
 	v->exit_id = 0;
@@ -78,8 +78,10 @@ static void give_up(struct exit *x)
 	struct arena *a = &cache_arenas[cache_block(x->block)->arena];
 	u8 *table = xlate_lookup(a, LOOKUP_CALL);
 
-	if (!table || (x->to && !cache_unlink(x)))
+	if (!table)
 		return;
+	if (x->to)
+		cache_unlink(x);
 	x->via_table = cache_point(a, x->site, table);
 }
 

@@ -147,10 +147,10 @@ void cpu_prepare(struct vcpu *v)
 	resume_at(v, host, 0);
 }
 
-/* the exit a stub named; only cpu_on_jmiss() may be reached without one */
+/* what SLOT_EXIT says; only cpu_on_jmiss() may be reached without one */
 static u32 take_exit_id(struct vcpu *v)
 {
-	u32 id = (u32)v->exit_id;
+	u32 id = v->exit_id;
 
 	v->exit_id = 0;
 	return id;
@@ -160,7 +160,7 @@ static u32 take_exit_id(struct vcpu *v)
 void cpu_on_exit(struct vcpu *v);
 void cpu_on_exit(struct vcpu *v)
 {
-	struct exit *x = cache_exit(take_exit_id(v));
+	struct exit *x = &block_exits(cache_block(take_exit_id(v)))[v->exit_no];
 	u64 epoch = cache_epoch;
 	struct block *b;
 	u8 *host;

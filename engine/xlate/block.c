@@ -170,9 +170,11 @@ static u8 *entry_for(struct exit *ex, struct block **to)
 	return inside;
 }
 
-/* links what can be linked now, gives the rest their stubs */
+/* links what can be linked now, points the rest at their stubs */
 static bool settle_exits(struct block *b)
 {
+	if (!cache_stubs_make(b))
+		return false;
 	for (u32 i = 0; i < b->nexits; i++) {
 		struct exit *ex = &block_exits(b)[i];
 		struct block *to;
@@ -184,8 +186,8 @@ static bool settle_exits(struct block *b)
 			entry = entry_for(ex, &to);
 		if (entry)
 			cache_link(ex, to, entry);
-		if (!ex->to && !cache_unlink(ex))
-			return false;
+		if (!ex->to)
+			cache_unlink(ex);
 	}
 	return true;
 }

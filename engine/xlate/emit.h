@@ -88,6 +88,17 @@ static inline void mov_slot_r(struct emit *e, u32 slot, int reg)
 	emit32(e, slot);
 }
 
+/* mov gs:[slot], r8 of r8..r15 */
+static inline void mov8_slot_r(struct emit *e, u32 slot, int reg)
+{
+	emit8(e, 0x65);
+	emit8(e, 0x44);
+	emit8(e, 0x88);
+	emit8(e, 0x04 | (reg & 7) << 3);
+	emit8(e, 0x25);
+	emit32(e, slot);
+}
+
 /* mov dword gs:[slot], imm32 */
 static inline void mov_slot_imm(struct emit *e, u32 slot, u32 imm)
 {
