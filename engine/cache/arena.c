@@ -186,20 +186,6 @@ struct arena *cache_arena_of(u64 p)
 	return NULL;
 }
 
-u64 cache_resolve_low(u32 low)
-{
-	for (u32 i = 0; i < cache_narenas; i++) {
-		u64 base = (u64)cache_arenas[i].base;
-		u64 p = (base & ~0xfffffffful) | low;
-
-		if (p < base)
-			p += 1ul << 32;
-		if (cache_arena_of(p) && cache_find_host(p))
-			return p;
-	}
-	return 0;
-}
-
 void arena_reset_all(void);
 void arena_reset_all(void)
 {

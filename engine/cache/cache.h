@@ -136,8 +136,8 @@ u8 *cache_cold_alloc(struct arena *a, size_t bytes);
 
 /* a record with room for so many exits (zeroed) and bytes of side table; NULL when the tables are full */
 struct block *cache_block_new(struct arena *a, u32 nexits, u32 side_len);
-/* enters the block into the hash, page and address tables */
-bool cache_block_publish(struct block *b);
+/* Enters the block into the hash, page and address tables. `starts`: as cache_known_in(), what this block adds. */
+bool cache_block_publish(struct block *b, const u64 *starts);
 
 static inline u8 *block_host(const struct block *b)
 {
@@ -156,8 +156,6 @@ u8 *cache_find_inside(gaddr_t pc, struct block **owner);
 struct block *cache_find_host(u64 p);
 /* is p inside any arena */
 struct arena *cache_arena_of(u64 p);
-/* the arena address whose low half is `low` and that lies in a block; 0 if none */
-u64 cache_resolve_low(u32 low);
 
 /* links exit x to block b entering at host address `entry` */
 void cache_link(struct exit *x, struct block *b, u8 *entry);

@@ -233,6 +233,7 @@ struct block *cache_find_host(u64 p)
 	return NULL;
 }
 
+/* anew from the side table */
 static void mark_starts(struct block *b)
 {
 	struct code_page *cp = page_find(PAGE_DOWN(b->pc));
@@ -247,8 +248,14 @@ static void mark_starts(struct block *b)
 		if (b->flags & BLOCK_STRADDLE)
 			break;
 	}
-	if (!b->res)
-		cp->starts[b->pc % PAGE_SIZE / 64] |= 1ul << (b->pc % 64);
+}
+
+static void add_starts(struct code_page *cp, const struct block *b, const u64 *starts)
+{
+	u32 first = b->pc % PAGE_SIZE / 64, last = (u32)((b->pc % PAGE_SIZE + b->glen - 1) / 64);
+
+	for (u32 i = first; i <= last && i < PAGE_SIZE / 64; i++)
+		cp->starts[i] |= starts[i];
 }
 
 /* at twice the size; where memory is out the chains get longer */
@@ -270,7 +277,7 @@ static void grow_hash(void)
 	rt_unmap(old, sizeof(u32) << (hash_bits - 1));
 }
 
-bool cache_block_publish(struct block *b)
+bool cache_block_publish(struct block *b, const u64 *starts)
 {
 	struct arena *a = &cache_arenas[b->arena];
 	u32 id = block_id(b);
@@ -280,6 +287,7 @@ bool cache_block_publish(struct block *b)
 		return false;
 	b->page_next = cp->head;
 	cp->head = id;
+	add_starts(cp, b, starts);
 	if (b->flags & BLOCK_STRADDLE) {
 		cp = page_get(PAGE_DOWN(b->pc) + PAGE_SIZE);
 		if (!cp)
@@ -288,7 +296,6 @@ bool cache_block_publish(struct block *b)
 		cp->head = id;
 	}
 	hash_enter(b);
-	mark_starts(b);
 	a->order[a->norder] = id;
 	__atomic_store_n(&a->norder, a->norder + 1, __ATOMIC_RELEASE);
 	if (cache_nblocks > 1u << hash_bits)
@@ -400,8 +407,6 @@ u32 cache_sever_range(gaddr_t start, gaddr_t end, void (*dead)(struct block *b))
 
 void cache_flush_all(void)
 {
-	for (u32 i = 1; i < cache_nblocks; i++)
-		cache_block(i)->flags |= BLOCK_DEAD;
 	memset(hash, 0, sizeof(u32) << hash_bits);
 	memset(page_hash, 0, sizeof(u32) << PAGE_HASH_BITS);
 	cache_nblocks = cache_nexits = npages = 0;

@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The decoder's short cut for what most instructions are: no legacy prefix, an ordinary opcode, neither r10 nor r11.
- * Few branches, since nothing here is predictable. Everything else goes to insn_decode(), which also defines what is
- * right (tests/unit/decode_brief.c compares them). [as-safe]
+ * Tables of the decoder's short cut, and struct insn for those who want one. [as-safe]
  */
-#include "xlate/decode_tables.h"
+#include "xlate/decode_brief.h"
 
-#define REX_B 1
-#define REX_X 2
-#define REX_R 4
-#define REX_W 8
-
-/* what follows the opcode, and what stands in it */
+/* the table's short names of enum brief_shape */
 enum {
-	OK = 1,     /* may be taken here; else all bits are 0 */
-	M = 2,      /* ModRM */
-	OPC = 4,    /* the low three bits of the opcode are a register */
-	MEM = 8,    /* only with a memory operand */
-	ALL = 16,   /* only with ModRM.reg = 0 */
-	I8 = 32,    /* immediates: a byte */
-	IZ = 128,   /* 4 bytes */
-	IV = 8192,  /* with IZ: 4 more if there is REX.W */
-	IMM = 32 | 128, /* bytes of immediate, times 32 */
-	REL8 = OK | I8, /* direct branches; the class stands above */
-	REL32 = OK | IZ,
+	OK = BRIEF_OK, M = BRIEF_M, OPC = BRIEF_OPC, MEM = BRIEF_MEM, ALL = BRIEF_ALL, I8 = BRIEF_I8, IZ = BRIEF_IZ,
+	IV = BRIEF_IV,
+	REL8 = OK | I8, REL32 = OK | IZ, /* direct branches: the class stands above */
 };
 #define CLASS(c) ((c) << 8)
 #define JCC CLASS(INSN_JCC)
@@ -37,7 +22,7 @@ enum {
 #define EIGHT(...) FOUR(__VA_ARGS__), FOUR(__VA_ARGS__)
 
 /* clang-format off */
-static const u16 shapes[2][256] = {
+const u16 decode_shapes[2][256] = {
 	{
 		EIGHT(ALU_ROW), /* 00..3F */
 		X16(0), X16(OK | OPC),                  /* 40..5F: REX, push, pop */
@@ -72,29 +57,22 @@ static const u16 shapes[2][256] = {
 	},
 };
 
-/* bytes behind ModRM but for the immediate; SIB_BASE: 4 more where SIB names no base */
-#define SIB_BASE 0x80
-#define SIB_HERE 0x40
-#define ROW0 0, 0, 0, 0, 1 | SIB_BASE | SIB_HERE, 4, 0, 0
-#define ROW1 1, 1, 1, 1, 2 | SIB_HERE, 1, 1, 1
-#define ROW2 4, 4, 4, 4, 5 | SIB_HERE, 4, 4, 4
-static const u8 behind_modrm[256] = {
+/* see decode_brief.h */
+#define ROW0 0, 0, 0, 0, 1 | BRIEF_SIB_BASE | BRIEF_SIB, 4, 0, 0
+#define ROW1 1, 1, 1, 1, 2 | BRIEF_SIB, 1, 1, 1
+#define ROW2 4, 4, 4, 4, 5 | BRIEF_SIB, 4, 4, 4
+const u8 decode_behind_modrm[256] = {
 	EIGHT(ROW0), EIGHT(ROW1), EIGHT(ROW2), X16(0), X16(0), X16(0), X16(0),
 };
 /* clang-format on */
 
-static inline u32 is_borrowed(u32 reg)
-{
-	return (reg & 14) == 10;
-}
-
-static void direct_branch(struct insn *in, const u8 *code, gaddr_t pc, u32 shape)
+static void direct_branch(struct insn *in, const u8 *code, gaddr_t pc, bool byte)
 {
 	s32 disp = 0;
 
 	if (in->class == INSN_RET)
 		return;
-	if ((shape & IMM) == I8)
+	if (byte)
 		disp = (s8)code[in->len - 1];
 	else
 		__builtin_memcpy(&disp, code + in->len - 4, 4);
@@ -103,56 +81,30 @@ static void direct_branch(struct insn *in, const u8 *code, gaddr_t pc, u32 shape
 	in->target = pc + in->len + in->imm;
 }
 
+void insn_from_brief(struct insn *in, const struct insn_brief *b, const u8 *code, gaddr_t pc)
+{
+	insn_clear(in);
+	in->len = (u8)b->len;
+	in->class = b->shape >> 8 & 31;
+	in->map = (u8)b->map;
+	in->opcode = (u8)b->op;
+	in->opc_off = (u8)b->opc_off;
+	in->rex = (u8)b->rex;
+	in->modrm = (u8)b->modrm;
+	in->modrm_off = (u8)b->modrm_off;
+	in->mem = b->modrm_off && b->modrm < 0xc0;
+	in->riprel = b->disp_off;
+	in->disp_off = (u8)b->disp_off;
+	if (in->class != INSN_PLAIN)
+		direct_branch(in, code, pc, (b->shape & BRIEF_IMM) == BRIEF_I8);
+}
+
 long insn_decode_brief(struct insn *in, const u8 *code, size_t avail, gaddr_t pc)
 {
-	u32 rex, at, map, op, shape, len, modrm, more, sib, rm, has_modrm, has_sib, borrowed;
-	u64 w;
+	struct insn_brief b;
 
-	if (unlikely(avail < 16))
+	if (unlikely(avail < 16) || !insn_brief(&b, code))
 		return insn_decode(in, code, avail, pc);
-	/*
-	 * One load, then all is computed whether it applies or not, and masked. What counts is how soon the length is
-	 * known, for the next instruction waits for it.
-	 */
-	__builtin_memcpy(&w, code, 8);
-	at = (w & 0xf0) == 0x40;
-	rex = (u32)w & -at & 0xff;
-	w >>= 8 * at;
-	map = (u8)w == 0x0f;
-	w >>= 8 * map;
-	at += map;
-	op = (u8)w;
-	modrm = (u8)(w >> 8);
-	sib = (u8)(w >> 16);
-	shape = shapes[map][op];
-	more = behind_modrm[modrm];
-	has_modrm = shape / M & 1;
-	has_sib = more / SIB_HERE & 1;
-	rm = (modrm & -(has_sib ^ 1) & 7) | (sib & -has_sib & 7);
-	borrowed = is_borrowed((modrm >> 3 & 7) | (rex & REX_R) << 1);
-	borrowed |= is_borrowed((sib >> 3 & 7) | (rex & REX_X) << 2) & has_sib;
-	borrowed |= is_borrowed(rm | (rex & REX_B) << 3);
-	borrowed |= (shape / MEM & 1) & (u32)(modrm >= 0xc0);
-	borrowed |= (shape / ALL & 1) & (u32)((modrm & 0x38) != 0);
-	borrowed &= has_modrm;
-	borrowed |= (shape / OPC & 1) & is_borrowed((op & 7) | (rex & REX_B) << 3);
-	if (borrowed | !shape)
-		return insn_decode(in, code, avail, pc);
-	len = 1 + (more & 7) + 4 * ((u32)(rm == 5) & more / SIB_BASE);
-	len = at + 1 + (len & -has_modrm) + (shape & IMM) / I8 + (shape / IV & rex / REX_W & 1) * 4;
-	insn_clear(in);
-	in->len = (u8)len;
-	in->class = shape >> 8 & 31;
-	in->map = (u8)map;
-	in->opcode = (u8)op;
-	in->opc_off = (u8)at;
-	in->rex = (u8)rex;
-	in->modrm = (u8)(modrm & -has_modrm);
-	in->modrm_off = (u8)((at + 1) & -has_modrm);
-	in->mem = has_modrm & (u32)(modrm < 0xc0);
-	in->riprel = has_modrm & (u32)((modrm & 0xc7) == 5);
-	in->disp_off = (u8)((at + 2) & -(u32)in->riprel);
-	if (in->class != INSN_PLAIN)
-		direct_branch(in, code, pc, shape);
+	insn_from_brief(in, &b, code, pc);
 	return 0;
 }

@@ -73,17 +73,15 @@ static void recover_landing(const u8 *start, struct hregs *h, bool flagfree, u64
 
 gaddr_t recipe_ret_pc(u64 twin_sp)
 {
-	u32 low = *(u32 *)(twin_sp - 8);
-	u64 host = cache_resolve_low(low);
-	struct block *b = host ? cache_find_host(host) : NULL;
+	u32 id = *(u32 *)(twin_sp - 8);
 	struct recipe_walk w;
 
-	if (!b)
+	if (!id)
 		return 0;
-	recipe_walk_init(&w, b);
+	recipe_walk_init(&w, cache_block(id));
 	while (recipe_walk_next(&w))
-		if (w.kind == RK_RET && (u64)block_host(b) + w.hoff == host)
-			return b->pc + w.goff;
+		if (w.kind == RK_RET)
+			return cache_block(id)->pc + w.goff;
 	return 0;
 }
 

@@ -104,7 +104,7 @@ struct recovered {
  */
 long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, u64 spill,
 		    struct recovered *out);
-/* guest address of the RET whose identity the dead twin slot below T holds; 0 if none */
+/* guest address of the RET that ends the block named in the dead twin slot below T; 0 if there is none */
 gaddr_t recipe_ret_pc(u64 twin_sp);
 
 #endif

@@ -270,8 +270,9 @@ void xl_ret(struct xl *x, const struct insn *in)
 	struct emit *e = &x->e;
 
 	xl_away(x, RES_R10_HOME | RES_R11_HOME);
-	EMIT(e, 0x41, 0xc7, 0x43, 0xf8); /* mov dword [r11-8], identity */
-	emit32(e, (u32)(u64)x->rec_start);
+	EMIT(e, 0x41, 0xc7, 0x43, 0xf8); /* mov dword [r11-8], block id */
+	x->ret_id = e->p;
+	emit32(e, 0);                    /* filled in by publish() */
 	EMIT(e, 0x49, 0x89, 0xe2);       /* mov r10, rsp */
 	EMIT(e, 0x4c, 0x89, 0xdc);       /* mov rsp, r11 */
 	EMIT(e, 0xc3);

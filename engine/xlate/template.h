@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * State of one block under translation, shared by block.c (what to emit) and template.c (how).
+ * State of one block under translation, shared by block.c (its frame), run.c (what to emit) and template.c (how).
  */
 #ifndef GNOMON_XLATE_TEMPLATE_H
 #define GNOMON_XLATE_TEMPLATE_H
@@ -9,6 +9,7 @@
 #include "xlate/recipe.h"
 
 #define XLATE_MAX_EXITS (XLATE_MAX_INSNS + 2)
+#define XLATE_MAX_GLEN (XLATE_MAX_INSNS * 15)
 
 struct pending_exit {
 	gaddr_t target;
@@ -29,7 +30,23 @@ struct xl {
 	u32 nside;
 	struct pending_exit exits[XLATE_MAX_EXITS];
 	u32 nexits;
+	u8 *ret_id;             /* where the RET that ends the block names it; NULL: no RET */
+	/* where instructions begin: a bit for each byte of the page, with any residency and with none; at the bits of
+	 * `bounds`, host offset * 4 + residency, by guest offset in the block. Forgotten after every block. */
+	u64 bounds[PAGE_SIZE / 64], starts[PAGE_SIZE / 64];
+	u16 bound_at[XLATE_MAX_GLEN];
 };
+
+static inline bool xl_is_bound(const struct xl *x, gaddr_t pc)
+{
+	return x->bounds[pc % PAGE_SIZE / 64] >> (pc % 64) & 1;
+}
+void xl_forget_bounds(struct xl *x, u32 glen);
+
+/* Instructions from x->pc on, as many as make a block. Returns their bytes; 0 where the first is cut off. */
+u32 xl_run(struct xl *x);
+/* The first instruction alone: it crosses the page, or is cut off by a page that may not be executed. */
+u32 xl_straddler(struct xl *x, u8 *flags);
 
 /* closes the record that began at rec_start */
 void xl_record(struct xl *x, enum rkind kind, u32 glen);
