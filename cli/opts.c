@@ -51,6 +51,8 @@ static void knob(const struct command *cmd, struct options *o, const char *s)
 		o->knobs |= GN_OPT_CHAOS_FLUSH;
 	else if (!strcmp(s, "step"))
 		o->knobs |= GN_OPT_CHAOS_STEP;
+	else if (!strcmp(s, "nopext"))
+		o->no_pext = true;
 	else if (!strncmp(s, "fault=", 6))
 		o->fault_nth = (uint32_t)number(cmd, "-X fault=", s + 6, 0, 1000000000);
 	else

@@ -30,6 +30,7 @@ struct options {
 	int log_fd, json_fd; /* json_fd -1: none */
 	const char *report;
 	uint32_t knobs; /* GN_OPT_CHAOS_* */
+	bool no_pext;   /* as if the CPU had no PEXT */
 	uint32_t fault_nth;
 	bool help;
 };

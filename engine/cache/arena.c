@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Arenas: reservations of executable memory within rel32 reach of the guest code they serve, used a segment at a time
- * so that one huge page can hold it. Called by xlate/ and cache/ with cache_lock held, on an engine stack.
+ * so that one huge page can hold it; but for the first segment, of which a small program needs little and which becomes
+ * memory in smaller steps. Called by xlate/ and cache/ with cache_lock held, on an engine stack.
  */
 #include <linux/mman.h>
 #include "cache/cache.h"
@@ -10,6 +11,7 @@
 #define ARENA_TINY (192ul << 10)
 #define SEGMENT (2ul << 20)
 #define SEGMENT_TINY (64ul << 10)
+#define STEP (64ul << 10) /* how much of a first segment becomes memory at a time */
 #define REACH (0x7fff0000ul - ARENA_SIZE)
 #define BLOCK_ROOM 16384ul /* what block and cold code keep between them: the worst case of one block */
 
@@ -53,6 +55,23 @@ static bool commit(struct arena *a, u32 seg)
 	return true;
 }
 
+/* The first segment's memory before it is written, rather than a page fault for each page of it. */
+static void ready_up(struct arena *a, u8 *until)
+{
+	size_t size = min(max(STEP, (size_t)(until - a->ready)), (size_t)(a->cold_ready - a->ready));
+
+	rt_populate(a->ready, size);
+	a->ready += size;
+}
+
+static void ready_down(struct arena *a, u8 *until)
+{
+	size_t size = min(max(STEP, PAGE_UP(a->cold_ready - until)), (size_t)(a->cold_ready - a->ready));
+
+	a->cold_ready -= size;
+	rt_populate(a->cold_ready, size);
+}
+
 static u8 *code_limit(const struct arena *a)
 {
 	return a->seg == a->cold_seg ? a->cold : a->limit;
@@ -63,8 +82,11 @@ static bool make_room(struct arena *a)
 {
 	u32 next = a->seg + 1;
 
-	if (a->next + BLOCK_ROOM <= code_limit(a))
+	if (a->next + BLOCK_ROOM <= code_limit(a)) {
+		if (!a->seg && a->next + BLOCK_ROOM > a->ready)
+			ready_up(a, a->next + BLOCK_ROOM);
 		return true;
+	}
 	if (a->cold_seg == a->seg) {
 		if (!commit(a, next))
 			return false;
@@ -137,12 +159,15 @@ static struct arena *arena_new(gaddr_t pc)
 	a->base = base;
 	a->end = base + arena_size;
 	a->committed = 0;
+	a->ready = base;
+	a->cold_ready = seg_start(a, 1);
 	arena_reset(a);
 	a->order_cap = (u32)(arena_size / 32);
 	a->order = rt_map(a->order_cap * sizeof(u32));
 	if (!a->order || !commit(a, 0))
 		return NULL;
-	sys3(__NR_madvise, base, arena_size, MADV_HUGEPAGE);
+	sys3(__NR_madvise, seg_start(a, 1), arena_size - cache_seg_size, MADV_HUGEPAGE);
+	ready_up(a, base);
 	write_thunks(a);
 	__atomic_store_n(&cache_narenas, cache_narenas + 1, __ATOMIC_RELEASE);
 	return a;
@@ -173,6 +198,8 @@ u8 *cache_cold_alloc(struct arena *a, size_t bytes)
 		a->cold = seg_start(a, a->cold_seg + 1);
 	}
 	a->cold -= bytes;
+	if (!a->cold_seg && a->cold < a->cold_ready)
+		ready_down(a, a->cold);
 	return a->cold;
 }
 

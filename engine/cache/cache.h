@@ -40,6 +40,7 @@ struct arena {
 	u8 *next, *limit;  /* the next block; what must not be passed while limit is not in the cold code's segment */
 	u8 *cold;          /* cold code ends here, downwards */
 	u32 seg, cold_seg; /* segments the two are in */
+	u8 *ready, *cold_ready; /* first segment: what is between the two is not touched yet */
 	u32 committed;     /* segments that are memory */
 	u32 lookup[ARENA_LOOKUPS]; /* offsets, 0 = none yet */
 	u32 *order;        /* block ids by host address */

@@ -10,6 +10,7 @@
 
 #define META_SIZE (1ul << 30)
 #define META_ALIGN (2ul << 20)
+#define META_STEP (64ul << 10) /* how much of the first 2 MiB becomes memory at a time; then huge pages */
 #define HASH_BITS 12 /* at first; grows with the number of blocks */
 #define PAGE_HASH_BITS 12
 
@@ -24,7 +25,7 @@ u8 *cache_meta;
 u32 cache_nblocks, cache_nexits;
 u64 cache_epoch;
 
-static u64 meta_used, meta_size;
+static u64 meta_used, meta_ready, meta_size;
 static u32 *hash, *page_hash;
 static u32 hash_bits, npages;
 static struct code_page *last_page; /* page_find()'s last answer */
@@ -59,7 +60,7 @@ static bool meta_init(void)
 	if (!cache_meta)
 		return false;
 	cache_meta = (u8 *)(((u64)cache_meta + META_ALIGN - 1) & ~(META_ALIGN - 1));
-	sys3(__NR_madvise, cache_meta, meta_size, MADV_HUGEPAGE);
+	sys3(__NR_madvise, cache_meta + META_ALIGN, meta_size - META_ALIGN, MADV_HUGEPAGE);
 	meta_used = 8; /* id 0 is nobody's */
 	return true;
 }
@@ -73,6 +74,10 @@ static void *meta_alloc(size_t size)
 	if (meta_used + size > meta_size)
 		return NULL;
 	meta_used += size;
+	if (meta_used > meta_ready && meta_ready < META_ALIGN) {
+		rt_populate(cache_meta + meta_ready, META_STEP);
+		meta_ready += META_STEP;
+	}
 	memset(p, 0, size);
 	return p;
 }

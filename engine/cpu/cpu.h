@@ -38,6 +38,9 @@ struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res);
 void cpu_tables_init(struct vcpu *v);
 void cpu_tables_forget(struct block *b);
 void cpu_tables_reset(void);
+/* the way into target's block for jumps and calls of this thread that are not predicted */
+void cpu_jump_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
+void cpu_call_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
 
 /* shstk.c */
 static inline u64 *shstk_slot(u64 twin_sp)

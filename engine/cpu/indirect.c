@@ -48,7 +48,7 @@ void cpu_on_jmiss(struct vcpu *v)
 	b = target_block(v);
 	entry = b ? xlate_entry(b, ENTRY_JUMP) : NULL;
 	if (entry) {
-		v->jtable[v->rip % TABLE_ENTRIES] = (u64)entry;
+		cpu_jump_enter(v, v->rip, entry);
 		if (x && !x->to && seen_twice(x, v->rip))
 			link_to(x, b, ENTRY_JUMP_PREDICTED);
 	}
@@ -110,7 +110,7 @@ void cpu_on_cmiss(struct vcpu *v)
 	b = target_block(v);
 	entry = b ? xlate_entry(b, ENTRY_CALL) : NULL;
 	if (entry) {
-		v->ctable[v->rip % TABLE_ENTRIES] = (u64)entry;
+		cpu_call_enter(v, v->rip, entry);
 		x = icall_site(v);
 		if (x)
 			learn(x, b, v->rip);

@@ -20,4 +20,6 @@ SAME(SLOT_IN_ENGINE, in_engine);
 SAME(SLOT_PENDING, pending);
 SAME(SLOT_SAMPLE, sample);
 SAME(SLOT_R11, resume_r11);
+SAME(SLOT_JMASK, jumps.mask);
+SAME(SLOT_CMASK, calls.mask);
 _Static_assert(sizeof(struct vcpu) <= VCPU_SIZE, "VCPU_SIZE");

@@ -34,44 +34,6 @@ u32 cpu_thread_count(void)
 	return n;
 }
 
-/* an entry of the tables that nobody filled in leads to the miss thunks */
-static void tables_fill(struct vcpu *v)
-{
-	u64 j = (u64)cpu_exit_jmiss, c = (u64)cpu_exit_cmiss;
-
-	for (u32 i = 0; i < TABLE_ENTRIES; i++) {
-		v->jtable[i] = j;
-		v->ctable[i] = c;
-	}
-}
-
-void cpu_tables_init(struct vcpu *v)
-{
-	v->jtable = (u64 *)((u8 *)v + SLOT_JTABLE);
-	v->ctable = (u64 *)((u8 *)v + SLOT_CTABLE);
-	rt_populate(v->jtable, 2 * TABLE_ENTRIES * sizeof(u64));
-	tables_fill(v);
-}
-
-void cpu_tables_forget(struct block *b)
-{
-	u32 i = b->pc % TABLE_ENTRIES;
-	u64 base = (u64)cache_arenas[b->arena].base;
-
-	for (struct vcpu *v = cpu_threads; v; v = v->next) {
-		if (b->entry[ENTRY_JUMP] && v->jtable[i] == base + b->entry[ENTRY_JUMP])
-			v->jtable[i] = (u64)cpu_exit_jmiss;
-		if (b->entry[ENTRY_CALL] && v->ctable[i] == base + b->entry[ENTRY_CALL])
-			v->ctable[i] = (u64)cpu_exit_cmiss;
-	}
-}
-
-void cpu_tables_reset(void)
-{
-	for (struct vcpu *v = cpu_threads; v; v = v->next)
-		tables_fill(v);
-}
-
 static struct vcpu *region_new(void)
 {
 	size_t size = VCPU_REGION + ENGINE_STACK;
@@ -108,6 +70,7 @@ struct vcpu *cpu_first_thread(void)
 	struct vcpu *v;
 
 	wire_thunks();
+	xlate_opts.pext = eng.set.flags & GN_OPT_PEXT;
 	xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
 	if (cache_init(eng.set.flags & GN_OPT_CHAOS_TINY))
 		return NULL;

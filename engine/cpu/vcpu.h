@@ -21,6 +21,15 @@ struct shstk {
 	u64 twin;           /* twin of `lo` = alias + SHSTK_TWIN_DELTA; records at twin + SHSTK_REC_DELTA */
 };
 
+/* indirect entries, by the bits of the target that the mask names (cpu/tables.c) */
+struct itable {
+	u64 mask;
+	u64 *at;
+	u64 miss;  /* what an entry is that nobody entered */
+	u32 bits;  /* log2 of the entries */
+	u32 clashes;
+};
+
 struct vcpu {
 	struct vcpu *self;       /* SLOT_SELF */
 	u64 twin_sp;             /* SLOT_TSP: twin pointer of the live SSP while r11 is at home */
@@ -39,6 +48,7 @@ struct vcpu {
 	u32 pending;             /* something to do before guest code goes on: PEND_* */
 	u64 sample;              /* SLOT_SAMPLE */
 	u64 resume_r11;          /* SLOT_R11 */
+	struct itable jumps, calls; /* SLOT_JMASK, SLOT_CMASK: their masks */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
 	bool shstk_on;           /* checks are enforced / reported for this thread */
@@ -48,7 +58,6 @@ struct vcpu {
 	struct kthread *k;
 	struct sigctx *sig;
 	struct vcpu *next;       /* all threads; list lock in cpu/threads.c */
-	u64 *jtable, *ctable;    /* indirect entries by the low 16 bits of the target */
 	gaddr_t store_at;        /* instruction whose store opened the page of code it stands in */
 	bool vfork_child;        /* its memory and SSP are its parent's until it execs or ends */
 	u64 start_mask;          /* host signal mask a new thread begins with */

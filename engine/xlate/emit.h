@@ -99,6 +99,17 @@ static inline void mov8_slot_r(struct emit *e, u32 slot, int reg)
 	emit32(e, slot);
 }
 
+/* pext reg, reg, gs:[slot]; r8..r15, no flags */
+static inline void pext_r_slot(struct emit *e, int reg, u32 slot)
+{
+	EMIT(e, 0x65, 0xc4, 0x62); /* VEX3: R of reg, map 0F38 */
+	emit8(e, (u8)(0xba - (reg - 8) * 8)); /* W1, vvvv = reg, F3 */
+	emit8(e, 0xf5);
+	emit8(e, (u8)((reg & 7) << 3 | 4));
+	emit8(e, 0x25);
+	emit32(e, slot);
+}
+
 /* mov dword gs:[slot], imm32 */
 static inline void mov_slot_imm(struct emit *e, u32 slot, u32 imm)
 {

@@ -38,12 +38,17 @@ static void verify(struct emit *e, int scratch, gaddr_t pc, const u8 *miss)
 	mov_r_slot(e, G_RCX, SLOT_SPILL);
 }
 
-static void lookup(struct emit *e, int scratch, u32 table)
+static void lookup(struct emit *e, int scratch, u32 mask, u32 table)
 {
-	EMIT(e, 0x65, 0x44, 0x0f, 0xb7);                 /* movzx scratch, word gs:[SLOT_TARGET] */
-	emit8(e, (u8)((scratch & 7) << 3 | 4));
-	emit8(e, 0x25);
-	emit32(e, SLOT_TARGET);
+	if (xlate_opts.pext) {
+		mov_r_slot(e, scratch, SLOT_TARGET);
+		pext_r_slot(e, scratch, mask);
+	} else {
+		EMIT(e, 0x65, 0x44, 0x0f, 0xb7);         /* movzx scratch, word gs:[SLOT_TARGET] */
+		emit8(e, (u8)((scratch & 7) << 3 | 4));
+		emit8(e, 0x25);
+		emit32(e, SLOT_TARGET);
+	}
 	EMIT(e, 0x65, 0x42, 0xff, 0x24);                 /* jmp gs:[scratch*8 + table] */
 	emit8(e, (u8)(0xc5 | (scratch & 7) << 3));
 	emit32(e, table);
@@ -78,9 +83,9 @@ u8 *xlate_lookup(struct arena *a, enum arena_lookup kind)
 	if (kind == LOOKUP_CALL_SAMPLED)
 		sample(a, &e);
 	if (kind == LOOKUP_JUMP)
-		lookup(&e, G_R10, SLOT_JTABLE);
+		lookup(&e, G_R10, SLOT_JMASK, SLOT_JTABLE);
 	else
-		lookup(&e, G_R11, SLOT_CTABLE);
+		lookup(&e, G_R11, SLOT_CMASK, SLOT_CTABLE);
 	a->lookup[kind] = (u32)(p - a->base);
 	return p;
 }

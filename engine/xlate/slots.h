@@ -24,10 +24,12 @@
 #define SLOT_PENDING 0xdc
 #define SLOT_R11 0xe8    /* what cpu_resume loads into r11 */
 #define SLOT_SAMPLE 0xe0 /* wrong predictions of calls until the engine looks at one */
+#define SLOT_JMASK 0xf0
+#define SLOT_CMASK 0x110
 
 /* tables behind struct vcpu, in the same reservation */
 #define VCPU_SIZE 0x4000
-#define TABLE_ENTRIES 0x10000
+#define TABLE_ENTRIES 0x10000 /* at most */
 #define SLOT_JTABLE VCPU_SIZE
 #define SLOT_CTABLE (SLOT_JTABLE + TABLE_ENTRIES * 8)
 #define VCPU_REGION (SLOT_CTABLE + TABLE_ENTRIES * 8)

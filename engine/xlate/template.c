@@ -258,7 +258,10 @@ void xl_jmp_ind(struct xl *x, const struct insn *in)
 		EMIT(&x->e, 0xe9);
 		open_rel32(x, EXIT_IJMP, 0);
 	} else {
-		EMIT(&x->e, 0x45, 0x0f, 0xb7, 0xd2);             /* movzx r10d, r10w */
+		if (xlate_opts.pext)
+			pext_r_slot(&x->e, G_R10, SLOT_JMASK);
+		else
+			EMIT(&x->e, 0x45, 0x0f, 0xb7, 0xd2);     /* movzx r10d, r10w */
 		EMIT(&x->e, 0x65, 0x42, 0xff, 0x24, 0xd5);       /* jmp gs:[r10*8 + table] */
 		emit32(&x->e, SLOT_JTABLE);
 	}

@@ -35,6 +35,7 @@ enum gn_mode { GN_MODE_CHECK = 1, GN_MODE_RUN = 2, GN_MODE_PROTECT = 3 };
 #define GN_OPT_STRICT 0x02   /* refuse to exec what cannot be translated (32-bit, set-uid, unreadable) */
 #define GN_OPT_STATS 0x04    /* engine prints counters at process exit on the log channel */
 #define GN_OPT_NO_FOLLOW 0x08 /* children that exec leave gnomon */
+#define GN_OPT_PEXT 0x10      /* the CPU has PEXT, and not in microcode */
 #define GN_OPT_CHAOS_TINY 0x100   /* test modes: tiny cache */
 #define GN_OPT_CHAOS_FLUSH 0x200  /* flush everything every few dispatches */
 #define GN_OPT_CHAOS_STEP 0x400   /* one guest instruction a block, never linked */

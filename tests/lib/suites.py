@@ -13,7 +13,7 @@ import tempfile
 from harness import FAIL, PASS, SKIP, Job, Outcome, execute
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
-KNOBS = {"check": [], "tiny": ["-X", "tiny"], "flush": ["-X", "flush"], "step": ["-X", "step"]}
+KNOBS = {"check": [], "tiny": ["-X", "tiny", "-X", "nopext"], "flush": ["-X", "flush"], "step": ["-X", "step"]}
 SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3}
 
 
