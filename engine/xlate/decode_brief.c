@@ -83,16 +83,20 @@ static void direct_branch(struct insn *in, const u8 *code, gaddr_t pc, bool byte
 
 void insn_from_brief(struct insn *in, const struct insn_brief *b, const u8 *code, gaddr_t pc)
 {
+	u32 rex = (code[0] & 0xf0) == 0x40, map = code[rex] == 0x0f, at = rex + map;
+
 	insn_clear(in);
 	in->len = (u8)b->len;
 	in->class = b->shape >> 8 & 31;
-	in->map = (u8)b->map;
-	in->opcode = (u8)b->op;
-	in->opc_off = (u8)b->opc_off;
-	in->rex = (u8)b->rex;
-	in->modrm = (u8)b->modrm;
-	in->modrm_off = (u8)b->modrm_off;
-	in->mem = b->modrm_off && b->modrm < 0xc0;
+	in->map = (u8)map;
+	in->rex = rex ? code[0] : 0;
+	in->opc_off = (u8)at;
+	in->opcode = code[at];
+	if (b->shape & BRIEF_M) {
+		in->modrm_off = (u8)(at + 1);
+		in->modrm = code[at + 1];
+		in->mem = in->modrm < 0xc0;
+	}
 	in->riprel = b->disp_off;
 	in->disp_off = (u8)b->disp_off;
 	if (in->class != INSN_PLAIN)

@@ -29,9 +29,8 @@ extern const u16 decode_shapes[2][256];
 extern const u8 decode_behind_modrm[256];
 
 struct insn_brief {
-	u32 len, shape, map, op, opc_off, rex;
-	u32 modrm, modrm_off; /* 0: none */
-	u32 disp_off;         /* of a RIP-relative operand, else 0 */
+	u32 len, shape;
+	u32 disp_off; /* of a RIP-relative operand, else 0 */
 };
 
 static inline u32 brief_is_borrowed(u32 reg)
@@ -82,17 +81,11 @@ static inline __attribute__((always_inline)) bool insn_brief(struct insn_brief *
 	len = 1 + (more & 7) + 4 * ((u32)(rm == 5) & more / BRIEF_SIB_BASE);
 	b->len = at + 1 + (len & -has_modrm) + (shape & BRIEF_IMM) / BRIEF_I8 + (shape / BRIEF_IV & rex / REX_W & 1) * 4;
 	b->shape = shape;
-	b->map = map;
-	b->op = op;
-	b->opc_off = at;
-	b->rex = rex;
-	b->modrm = modrm & -has_modrm;
-	b->modrm_off = (at + 1) & -has_modrm;
 	b->disp_off = (at + 2) & -(has_modrm & (u32)((modrm & 0xc7) == 5));
 	return true;
 }
 
-/* the same as struct insn; see insn_decode_brief() for what it says */
+/* the same, of the instruction at `code`, as struct insn; see insn_decode_brief() for what that says */
 void insn_from_brief(struct insn *in, const struct insn_brief *b, const u8 *code, gaddr_t pc);
 
 #endif

@@ -22,11 +22,16 @@ static inline void emit8(struct emit *e, u8 b)
 static inline void emit_bytes(struct emit *e, const void *src, size_t n)
 {
 	const u8 *s = src;
+	u8 *p = e->p; /* the bytes may alias e */
 
-	BUG_ON(e->p + n > e->limit);
+	BUG_ON(p + n > e->limit);
+	e->p = p + n;
+	if (__builtin_constant_p(n)) {
+		__builtin_memcpy(p, s, n);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
-		e->p[i] = s[i];
-	e->p += n;
+		p[i] = s[i];
 }
 
 /* n <= 16 bytes of a longer source: 16 are read and written, the next ones overwrite the rest */
@@ -68,24 +73,21 @@ static inline bool fits_s32(s64 v)
 }
 
 /* mov r64, gs:[slot] and back; any register */
-static inline void mov_r_slot(struct emit *e, int reg, u32 slot)
+static inline void mov_slot(struct emit *e, u32 opcode, int reg, u32 slot)
 {
-	emit8(e, 0x65);
-	emit8(e, 0x48 | (reg >> 3 << 2));
-	emit8(e, 0x8b);
-	emit8(e, 0x04 | (reg & 7) << 3);
+	emit32(e, 0x65 | (0x48u | (u32)reg >> 3 << 2) << 8 | opcode << 16 | (4u | ((u32)reg & 7) << 3) << 24);
 	emit8(e, 0x25);
 	emit32(e, slot);
 }
 
+static inline void mov_r_slot(struct emit *e, int reg, u32 slot)
+{
+	mov_slot(e, 0x8b, reg, slot);
+}
+
 static inline void mov_slot_r(struct emit *e, u32 slot, int reg)
 {
-	emit8(e, 0x65);
-	emit8(e, 0x48 | (reg >> 3 << 2));
-	emit8(e, 0x89);
-	emit8(e, 0x04 | (reg & 7) << 3);
-	emit8(e, 0x25);
-	emit32(e, slot);
+	mov_slot(e, 0x89, reg, slot);
 }
 
 /* mov gs:[slot], r8 of r8..r15 */
@@ -113,7 +115,7 @@ static inline void pext_r_slot(struct emit *e, int reg, u32 slot)
 /* mov dword gs:[slot], imm32 */
 static inline void mov_slot_imm(struct emit *e, u32 slot, u32 imm)
 {
-	EMIT(e, 0x65, 0xc7, 0x04, 0x25);
+	emit32(e, 0x2504c765);
 	emit32(e, slot);
 	emit32(e, imm);
 }

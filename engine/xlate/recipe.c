@@ -14,7 +14,7 @@ bool recipe_boundary(const struct block *b, gaddr_t pc, u8 res, u32 *off)
 
 	recipe_walk_init(&w, b);
 	while (recipe_walk_next(&w)) {
-		if (b->pc + w.goff != pc || w.kind == RK_LANDING || w.kind == RK_LANDING_X)
+		if (b->pc + w.goff != pc || w.kind == RK_LANDING)
 			continue;
 		*off = w.hoff; /* only the first record of an instruction is an entry */
 		return w.res == res;
@@ -55,10 +55,10 @@ static void recover_ret(const u8 *start, struct hregs *h)
 }
 
 /*
- * landing: mov r11,rsp | lea rsp,[r10+8] | ... ; back to the RET, whose effects are all undone. The form
- * without flags spills rcx at step 2 and has it back behind step 9.
+ * landing: mov r11,rsp | lea rsp,[r10+8] | ... ; back to the RET, whose effects are all undone. rcx is spilled at
+ * step 2 and back behind step 9.
  */
-static void recover_landing(const u8 *start, struct hregs *h, bool flagfree, u64 spill, u64 *twin_sp)
+static void recover_landing(const u8 *start, struct hregs *h, u64 spill, u64 *twin_sp)
 {
 	int step = step_of(start, (u8 *)h->rip);
 
@@ -67,7 +67,7 @@ static void recover_landing(const u8 *start, struct hregs *h, bool flagfree, u64
 		h->r[H_RSP] = h->r[H_R10];
 	else
 		h->r[H_RSP] -= 8;
-	if (flagfree && step >= 4)
+	if (step >= 4)
 		h->r[H_RCX] = spill;
 }
 
@@ -122,8 +122,7 @@ static void recover_record(const struct block *b, const struct recipe_walk *w, s
 		recover_ret(start, h);
 		break;
 	case RK_LANDING:
-	case RK_LANDING_X:
-		recover_landing(start, h, w->kind == RK_LANDING_X, spill, &out->twin_sp);
+		recover_landing(start, h, spill, &out->twin_sp);
 		out->rip = recipe_ret_pc(out->twin_sp);
 		break;
 	case RK_LOOP:

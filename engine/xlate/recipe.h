@@ -23,8 +23,7 @@ enum rkind {
 	RK_SETS_R11,
 	RK_CALL,     /* direct or indirect call, from the address computation on */
 	RK_RET,
-	RK_LANDING,  /* compare with flags */
-	RK_LANDING_X,/* compare without flags, rcx spilled */
+	RK_LANDING,  /* compare without flags, rcx spilled */
 	RK_LOOP,     /* loop/jrcxz: only its first instruction changes guest state */
 	RK_R11_TMP,  /* r11 used as scratch around one instruction: twin pointer in SLOT_TSP */
 };
@@ -53,7 +52,6 @@ static inline u8 recipe_res_after(u8 kind, u8 res)
 		return res & (u8)~RES_R11_HOME;
 	case RK_CALL:
 	case RK_LANDING:
-	case RK_LANDING_X:
 		return 0;
 	}
 	return res;

@@ -25,16 +25,6 @@ static bool ends_block(const struct insn *in)
 	return false;
 }
 
-static bool flags_dead_after(struct xl *x, const struct insn *in)
-{
-	const struct xlate_source *s = x->src;
-	gaddr_t next = x->pc + in->len;
-
-	if (!xlate_opts.fast_flags || next >= s->pc + s->avail)
-		return false;
-	return !liveness_flags(next, s->code + (next - s->pc), (u32)(s->pc + s->avail - next));
-}
-
 /* r10/r11 that the instruction names must be at home */
 static void bring_home(struct xl *x, const struct insn *in)
 {
@@ -63,13 +53,13 @@ static void translate_one(struct xl *x, const struct insn *in)
 		if (in->target == x->pc + in->len)
 			xl_engine(x, in, EXIT_EMUL); /* call $+5: pushes, but not on the shadow stack */
 		else
-			xl_call(x, in, flags_dead_after(x, in));
+			xl_call(x, in);
 		return;
 	case INSN_CALL_IND:
 		if (in->seg == 0x65 || in->opsize || in->addrsize)
 			xl_engine(x, in, EXIT_EMUL);
 		else
-			xl_call_ind(x, in, flags_dead_after(x, in));
+			xl_call_ind(x, in);
 		return;
 	case INSN_JMP_IND:
 		if (in->seg == 0x65 || in->opsize || in->addrsize)

@@ -146,49 +146,39 @@ void xl_jmp(struct xl *x, gaddr_t target, u32 glen)
 	xl_record(x, RK_PLAIN, glen);
 }
 
+#define LE32(v) (u8)(v), (u8)((u32)(v) >> 8), (u8)((u32)(v) >> 16), (u8)((u32)(v) >> 24)
+#define TWIN_SLOT LE32(-8 - SHSTK_TWIN_DELTA) /* [r11-8-D]: the shadow stack's word */
+
 /* from `lea r10, [N]` to `mov rsp, r11`; the branch follows */
 static void call_head(struct xl *x, gaddr_t next)
 {
-	struct emit *e = &x->e;
-
-	lea_const(e, G_R10, next);
-	EMIT(e, 0x41, 0x52);             /* push r10 */
-	EMIT(e, 0x4d, 0x89, 0x93);       /* mov [r11 - 8 - D], r10 */
-	emit32(e, (u32)(-8 - SHSTK_TWIN_DELTA));
-	EMIT(e, 0x49, 0x89, 0xa3);       /* mov [r11 - 8 + R], rsp */
-	emit32(e, (u32)(-8 + SHSTK_REC_DELTA));
-	EMIT(e, 0x49, 0x89, 0xe2);       /* mov r10, rsp */
-	EMIT(e, 0x4c, 0x89, 0xdc);       /* mov rsp, r11 */
+	lea_const(&x->e, G_R10, next);
+	EMIT(&x->e, 0x41, 0x52,                              /* push r10 */
+	     0x4d, 0x89, 0x93, TWIN_SLOT,                    /* mov [r11-8-D], r10 */
+	     0x49, 0x89, 0xa3, LE32(-8 + SHSTK_REC_DELTA),   /* mov [r11-8+R], rsp */
+	     0x49, 0x89, 0xe2,                               /* mov r10, rsp */
+	     0x4c, 0x89, 0xdc);                              /* mov rsp, r11 */
 }
 
-static void landing(struct xl *x, bool flags_dead)
+/* where the callee comes back to: was the word on the stack the word on the shadow stack? Leaves the flags alone. */
+static void landing(struct xl *x)
 {
-	struct emit *e = &x->e;
-
-	EMIT(e, 0x49, 0x89, 0xe3);             /* mov r11, rsp */
-	EMIT(e, 0x49, 0x8d, 0x62, 0x08);       /* lea rsp, [r10+8] */
-	if (flags_dead) {
-		EMIT(e, 0x4d, 0x8b, 0x12);     /* mov r10, [r10] */
-		EMIT(e, 0x4d, 0x3b, 0x93);     /* cmp r10, [r11-8-D] */
-		emit32(e, (u32)(-8 - SHSTK_TWIN_DELTA));
-		jcc_rel32(e, 5, arena_thunk(x->a, THUNK_RET_SLOW));
-		xl_record(x, RK_LANDING, 0);
-		return;
-	}
-	mov_slot_r(e, SLOT_SPILL, G_RCX);
-	EMIT(e, 0x49, 0x8b, 0x0a);             /* mov rcx, [r10] */
-	EMIT(e, 0x4d, 0x8b, 0x93);             /* mov r10, [r11-8-D] */
-	emit32(e, (u32)(-8 - SHSTK_TWIN_DELTA));
-	EMIT(e, 0x49, 0xf7, 0xd2);             /* not r10 */
-	EMIT(e, 0x4a, 0x8d, 0x4c, 0x11, 0x01); /* lea rcx, [rcx+r10+1] */
-	EMIT(e, 0xe3, 14);                     /* jrcxz: over the slow path */
-	mov_r_slot(e, G_RCX, SLOT_SPILL);
-	jmp_rel32(e, arena_thunk(x->a, THUNK_RET_SLOW));
-	mov_r_slot(e, G_RCX, SLOT_SPILL);
-	xl_record(x, RK_LANDING_X, 0);
+	EMIT(&x->e, 0x49, 0x89, 0xe3,                        /* mov r11, rsp */
+	     0x49, 0x8d, 0x62, 0x08,                         /* lea rsp, [r10+8] */
+	     0x65, 0x48, 0x89, 0x0c, 0x25, LE32(SLOT_SPILL), /* mov gs:[spill], rcx */
+	     0x49, 0x8b, 0x0a,                               /* mov rcx, [r10] */
+	     0x4d, 0x8b, 0x93, TWIN_SLOT,                    /* mov r10, [r11-8-D] */
+	     0x49, 0xf7, 0xd2,                               /* not r10 */
+	     0x4a, 0x8d, 0x4c, 0x11, 0x01,                   /* lea rcx, [rcx+r10+1] */
+	     0xe3, 14,                                       /* jrcxz: over the slow path */
+	     0x65, 0x48, 0x8b, 0x0c, 0x25, LE32(SLOT_SPILL), /* mov rcx, gs:[spill] */
+	     0xe9);                                          /* jmp slow */
+	emit_rel32_to(&x->e, arena_thunk(x->a, THUNK_RET_SLOW));
+	mov_r_slot(&x->e, G_RCX, SLOT_SPILL);
+	xl_record(x, RK_LANDING, 0);
 }
 
-void xl_call(struct xl *x, const struct insn *in, bool flags_dead)
+void xl_call(struct xl *x, const struct insn *in)
 {
 	xl_away(x, RES_R10_HOME | RES_R11_HOME);
 	call_head(x, x->pc + in->len);
@@ -196,7 +186,7 @@ void xl_call(struct xl *x, const struct insn *in, bool flags_dead)
 	EMIT(&x->e, 0xe8);
 	open_rel32(x, EXIT_CALL, in->target);
 	xl_record(x, RK_CALL, in->len);
-	landing(x, flags_dead);
+	landing(x);
 }
 
 /* r10 := the branch's target operand; both registers borrowed afterwards, r10 holding the target */
@@ -236,7 +226,7 @@ static void load_target(struct xl *x, const struct insn *in)
 	xl_away(x, RES_R11_HOME);
 }
 
-void xl_call_ind(struct xl *x, const struct insn *in, bool flags_dead)
+void xl_call_ind(struct xl *x, const struct insn *in)
 {
 	load_target(x, in);
 	mov_slot_r(&x->e, SLOT_TARGET, G_R10);
@@ -245,7 +235,7 @@ void xl_call_ind(struct xl *x, const struct insn *in, bool flags_dead)
 	EMIT(&x->e, 0xe8);
 	open_rel32(x, EXIT_ICALL, 0);
 	xl_record(x, RK_CALL, in->len);
-	landing(x, flags_dead);
+	landing(x);
 }
 
 /* jmp [rip+x] is a PLT slot or a tail call: one target, predicted; the others go through the table */
@@ -270,15 +260,12 @@ void xl_jmp_ind(struct xl *x, const struct insn *in)
 
 void xl_ret(struct xl *x, const struct insn *in)
 {
-	struct emit *e = &x->e;
-
 	xl_away(x, RES_R10_HOME | RES_R11_HOME);
-	EMIT(e, 0x41, 0xc7, 0x43, 0xf8); /* mov dword [r11-8], block id */
-	x->ret_id = e->p;
-	emit32(e, 0);                    /* filled in by publish() */
-	EMIT(e, 0x49, 0x89, 0xe2);       /* mov r10, rsp */
-	EMIT(e, 0x4c, 0x89, 0xdc);       /* mov rsp, r11 */
-	EMIT(e, 0xc3);
+	x->ret_id = x->e.p + 4;
+	EMIT(&x->e, 0x41, 0xc7, 0x43, 0xf8, 0, 0, 0, 0,      /* mov dword [r11-8], block id: publish() fills it in */
+	     0x49, 0x89, 0xe2,                               /* mov r10, rsp */
+	     0x4c, 0x89, 0xdc,                               /* mov rsp, r11 */
+	     0xc3);
 	xl_record(x, RK_RET, in->len);
 }
 

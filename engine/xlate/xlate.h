@@ -22,7 +22,6 @@ struct xlate_source {
 
 struct xlate_opts {
 	bool one_insn;      /* chaos: one instruction a block */
-	bool fast_flags;    /* a landing may clobber flags that the code behind it overwrites unread */
 	bool pext;          /* tables of indirect entries are indexed by PEXT with the thread's mask */
 	bool shstk;         /* false: calls and returns are copied by templates without a check */
 };
@@ -36,9 +35,5 @@ struct block *xlate_block(const struct xlate_source *src, u8 res);
 u8 *xlate_entry(struct block *b, enum block_entry kind);
 /* where a branch goes that nobody predicts; NULL when memory is out */
 u8 *xlate_lookup(struct arena *a, enum arena_lookup kind);
-
-/* arithmetic flags that code at pc may read before it overwrites them; FLAGS_ARITH where in doubt. Looks at
- * the `avail` readable bytes at `code` only. */
-u16 liveness_flags(gaddr_t pc, const u8 *code, u32 avail);
 
 #endif
