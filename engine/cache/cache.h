@@ -68,7 +68,7 @@ struct block {
 	u16 glen;       /* guest bytes */
 	u16 nexits, side_len;
 	u8 res, arena, flags;
-	u32 hash_next, page_next, page_next2;
+	u32 page_next, page_next2;
 	u32 in_edges;   /* first exit linked to this block, then exit.next_in */
 	u32 entry[BLOCK_ENTRIES]; /* offsets of the indirect entries, 0 = none yet */
 };
@@ -130,7 +130,7 @@ static inline u8 *arena_thunk(struct arena *a, int t)
 {
 	return a->base + t * THUNK_SIZE;
 }
-/* stubs for all exits of a new block; false when memory is out */
+/* stubs for all exits of a new block, which point there; false when memory is out */
 bool cache_stubs_make(struct block *b);
 /* `bytes` of cold code that lives as long as the arena */
 u8 *cache_cold_alloc(struct arena *a, size_t bytes);
@@ -162,6 +162,11 @@ struct arena *cache_arena_of(u64 p);
 void cache_link(struct exit *x, struct block *b, u8 *entry);
 /* points the exit at its stub (again) */
 void cache_unlink(struct exit *x);
+/* the same where `to` is in the same arena and nobody runs the code yet */
+static inline void cache_point_near(struct arena *a, u32 site, const u8 *to)
+{
+	*(u32 *)(a->base + site) = (u32)(to - (a->base + site + 4));
+}
 /* writes the rel32 at `site` of arena a so that it reaches `to`, through a far jump where needed */
 bool cache_point(struct arena *a, u32 site, const u8 *to);
 

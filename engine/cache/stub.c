@@ -102,14 +102,17 @@ bool cache_stubs_make(struct block *b)
 		struct exit *x = &block_exits(b)[i];
 		enum stub_class c = class_of(x);
 
-		if (x->kind == EXIT_ICALL)
+		if (x->kind == EXIT_ICALL) {
 			x->stub = THUNK_CMISS * THUNK_SIZE;
+			cache_point_near(a, x->site, a->base + x->stub);
+		}
 		if (c == STUB_NONE)
 			continue;
 		if (!tail[c])
 			tail[c] = emit_tail(&e, a, b, c);
 		x->stub = (u32)(e.p - a->base);
 		emit_stub(&e, c, (u8)i, tail[c]);
+		cache_point_near(a, x->site, a->base + x->stub);
 	}
 	BUG_ON(e.p != e.limit);
 	return true;

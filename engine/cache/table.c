@@ -10,14 +10,14 @@
 
 #define META_SIZE (1ul << 30)
 #define META_ALIGN (2ul << 20)
-#define META_STEP (64ul << 10) /* how much of the first 2 MiB becomes memory at a time; then huge pages */
-#define HASH_BITS 12 /* at first; grows with the number of blocks */
+#define HASH_BITS 12 /* at first; grows when half full */
 #define PAGE_HASH_BITS 12
 
 struct code_page {
 	gaddr_t page;
 	u32 head;       /* blocks: next by page_next, or page_next2 for a straddler's second page */
 	u32 hash_next;
+	u32 latest[PAGE_SIZE / 64]; /* for each 64 bytes the last block made of some of them */
 	u64 starts[PAGE_SIZE / 64]; /* instruction boundaries of residency-0 blocks; those of dead ones may linger */
 };
 
@@ -25,9 +25,17 @@ u8 *cache_meta;
 u32 cache_nblocks, cache_nexits;
 u64 cache_epoch;
 
-static u64 meta_used, meta_ready, meta_size;
-static u32 *hash, *page_hash;
-static u32 hash_bits, npages;
+/* Open addressing with linear probing: most lookups find nothing, and learn so from one cache line. A block that
+ * dies leaves GONE behind, until the table grows. */
+struct hash_slot {
+	u32 tag, id; /* id 0: end of the chain */
+};
+#define GONE (~0u)
+
+static u64 meta_used, meta_size;
+static struct hash_slot *hash;
+static u32 *page_hash;
+static u32 hash_bits, hash_used, npages;
 static struct code_page *last_page; /* page_find()'s last answer */
 static struct rt_lock lock;
 
@@ -60,7 +68,7 @@ static bool meta_init(void)
 	if (!cache_meta)
 		return false;
 	cache_meta = (u8 *)(((u64)cache_meta + META_ALIGN - 1) & ~(META_ALIGN - 1));
-	sys3(__NR_madvise, cache_meta + META_ALIGN, meta_size - META_ALIGN, MADV_HUGEPAGE);
+	sys3(__NR_madvise, cache_meta, meta_size, MADV_HUGEPAGE);
 	meta_used = 8; /* id 0 is nobody's */
 	return true;
 }
@@ -74,10 +82,6 @@ static void *meta_alloc(size_t size)
 	if (meta_used + size > meta_size)
 		return NULL;
 	meta_used += size;
-	if (meta_used > meta_ready && meta_ready < META_ALIGN) {
-		rt_populate(cache_meta + meta_ready, META_STEP);
-		meta_ready += META_STEP;
-	}
 	memset(p, 0, size);
 	return p;
 }
@@ -87,7 +91,7 @@ long cache_init(bool tiny)
 	if (tiny)
 		arena_set_tiny();
 	hash_bits = HASH_BITS;
-	hash = rt_map(sizeof(u32) << hash_bits);
+	hash = rt_map(sizeof(*hash) << hash_bits);
 	page_hash = rt_map(sizeof(u32) << PAGE_HASH_BITS);
 	return meta_init() && hash && page_hash ? 0 : -ENOMEM;
 }
@@ -109,17 +113,33 @@ struct block *cache_block_new(struct arena *a, u32 nexits, u32 side_len)
 	return b;
 }
 
-static u32 hash_of(gaddr_t pc, u8 res)
+static u64 hash_of(gaddr_t pc, u8 res)
 {
-	return (u32)(((pc * 4 + res) * 0x9e3779b97f4a7c15ull) >> (64 - hash_bits));
+	return (pc * 4 + res) * 0x9e3779b97f4a7c15ull;
+}
+
+/* the slot that names this block, or the one that ends its chain */
+static struct hash_slot *hash_slot(gaddr_t pc, u8 res)
+{
+	u64 h = hash_of(pc, res);
+	u32 i = (u32)(h >> (64 - hash_bits)), tag = (u32)h;
+
+	for (;; i = (i + 1) & ((1u << hash_bits) - 1)) {
+		struct hash_slot *s = &hash[i];
+
+		if (!s->id)
+			return s;
+		if (s->tag == tag && s->id != GONE && cache_block(s->id)->pc == pc && cache_block(s->id)->res == res)
+			return s;
+	}
 }
 
 static void hash_enter(struct block *b)
 {
-	u32 *bucket = &hash[hash_of(b->pc, b->res)];
+	struct hash_slot *s = hash_slot(b->pc, b->res);
 
-	b->hash_next = *bucket;
-	*bucket = block_id(b);
+	hash_used += !s->id;
+	*s = (struct hash_slot){ .tag = (u32)hash_of(b->pc, b->res), .id = block_id(b) };
 }
 
 static u32 *page_bucket(gaddr_t page)
@@ -172,14 +192,9 @@ static bool starts_at(const struct code_page *cp, gaddr_t pc)
 
 struct block *cache_find(gaddr_t pc, u8 res)
 {
-	u32 i;
+	u32 id = hash_slot(pc, res)->id;
 
-	if (!res && !starts_at(page_find(PAGE_DOWN(pc)), pc)) /* most are not there: no walk through memory */
-		return NULL;
-	i = hash[hash_of(pc, res)];
-	while (i && (cache_block(i)->pc != pc || cache_block(i)->res != res))
-		i = cache_block(i)->hash_next;
-	return i ? cache_block(i) : NULL;
+	return id ? cache_block(id) : NULL;
 }
 
 const u64 *cache_known_in(gaddr_t page)
@@ -189,19 +204,37 @@ const u64 *cache_known_in(gaddr_t page)
 	return cp ? cp->starts : NULL;
 }
 
+static u8 *entry_inside(struct block *b, gaddr_t pc)
+{
+	u32 off;
+
+	if (b->flags & BLOCK_DEAD || pc <= b->pc || pc >= b->pc + b->glen || !recipe_boundary(b, pc, 0, &off))
+		return NULL;
+	return block_host(b) + off;
+}
+
 u8 *cache_find_inside(gaddr_t pc, struct block **owner)
 {
 	struct code_page *cp = page_find(PAGE_DOWN(pc));
+	u32 guess;
+	u8 *p;
 
 	if (!starts_at(cp, pc))
 		return NULL;
+	guess = cp->latest[pc % PAGE_SIZE / 64];
+	if (guess) {
+		*owner = cache_block(guess);
+		p = entry_inside(*owner, pc);
+		if (p)
+			return p;
+	}
 	for (u32 i = cp->head; i;) {
 		struct block *b = cache_block(i);
-		u32 off;
 
-		if (pc > b->pc && pc < b->pc + b->glen && recipe_boundary(b, pc, 0, &off)) {
+		p = entry_inside(b, pc);
+		if (p) {
 			*owner = b;
-			return block_host(b) + off;
+			return p;
 		}
 		i = PAGE_DOWN(b->pc) == cp->page ? b->page_next : b->page_next2;
 	}
@@ -255,31 +288,31 @@ static void mark_starts(struct block *b)
 	}
 }
 
-static void add_starts(struct code_page *cp, const struct block *b, const u64 *starts)
+static void page_enter(struct code_page *cp, const struct block *b, const u64 *starts)
 {
 	u32 first = b->pc % PAGE_SIZE / 64, last = (u32)((b->pc % PAGE_SIZE + b->glen - 1) / 64);
 
-	for (u32 i = first; i <= last && i < PAGE_SIZE / 64; i++)
+	for (u32 i = first; i <= last && i < PAGE_SIZE / 64; i++) {
 		cp->starts[i] |= starts[i];
+		cp->latest[i] = block_id(b);
+	}
 }
 
-/* at twice the size; where memory is out the chains get longer */
-static void grow_hash(void)
+/* at twice the size, without what is gone; false when memory is out */
+static bool grow_hash(void)
 {
-	u32 *bigger = rt_map(sizeof(u32) << (hash_bits + 1)), *old = hash;
+	struct hash_slot *bigger = rt_map(sizeof(*hash) << (hash_bits + 1)), *old = hash;
 
 	if (!bigger)
-		return;
+		return false;
 	hash = bigger;
 	hash_bits++;
-	for (u32 i = 0; i < cache_narenas; i++)
-		for (u32 j = 0; j < cache_arenas[i].norder; j++) {
-			struct block *b = cache_block(cache_arenas[i].order[j]);
-
-			if (!(b->flags & BLOCK_DEAD))
-				hash_enter(b);
-		}
-	rt_unmap(old, sizeof(u32) << (hash_bits - 1));
+	hash_used = 0;
+	for (u32 i = 0; i < 1u << (hash_bits - 1); i++)
+		if (old[i].id && old[i].id != GONE)
+			hash_enter(cache_block(old[i].id));
+	rt_unmap(old, sizeof(*hash) << (hash_bits - 1));
+	return true;
 }
 
 bool cache_block_publish(struct block *b, const u64 *starts)
@@ -288,11 +321,11 @@ bool cache_block_publish(struct block *b, const u64 *starts)
 	u32 id = block_id(b);
 	struct code_page *cp = page_get(PAGE_DOWN(b->pc));
 
-	if (!cp)
+	if (!cp || (hash_used >= 1u << (hash_bits - 1) && !grow_hash()))
 		return false;
 	b->page_next = cp->head;
 	cp->head = id;
-	add_starts(cp, b, starts);
+	page_enter(cp, b, starts);
 	if (b->flags & BLOCK_STRADDLE) {
 		cp = page_get(PAGE_DOWN(b->pc) + PAGE_SIZE);
 		if (!cp)
@@ -303,17 +336,7 @@ bool cache_block_publish(struct block *b, const u64 *starts)
 	hash_enter(b);
 	a->order[a->norder] = id;
 	__atomic_store_n(&a->norder, a->norder + 1, __ATOMIC_RELEASE);
-	if (cache_nblocks > 1u << hash_bits)
-		grow_hash();
 	return true;
-}
-
-static void list_remove(u32 *link, u32 id, size_t next_off)
-{
-	while (*link && *link != id)
-		link = (u32 *)((u8 *)cache_block(*link) + next_off);
-	if (*link)
-		*link = *(u32 *)((u8 *)cache_block(id) + next_off);
 }
 
 /* page lists mix page_next and page_next2, depending on which page the block starts in */
@@ -348,6 +371,7 @@ static void edge_remove(struct exit *x)
 void cache_sever(struct block *b)
 {
 	u32 id = block_id(b);
+	struct hash_slot *s;
 
 	if (b->flags & BLOCK_DEAD)
 		return;
@@ -356,7 +380,9 @@ void cache_sever(struct block *b)
 	for (u32 i = 0; i < b->nexits; i++)
 		if (block_exits(b)[i].to)
 			edge_remove(&block_exits(b)[i]);
-	list_remove(&hash[hash_of(b->pc, b->res)], id, offsetof(struct block, hash_next));
+	s = hash_slot(b->pc, b->res);
+	if (s->id == id)
+		s->id = GONE;
 	page_remove(PAGE_DOWN(b->pc), id);
 	if (b->flags & BLOCK_STRADDLE)
 		page_remove(PAGE_DOWN(b->pc) + PAGE_SIZE, id);
@@ -412,9 +438,9 @@ u32 cache_sever_range(gaddr_t start, gaddr_t end, void (*dead)(struct block *b))
 
 void cache_flush_all(void)
 {
-	memset(hash, 0, sizeof(u32) << hash_bits);
+	memset(hash, 0, sizeof(*hash) << hash_bits);
 	memset(page_hash, 0, sizeof(u32) << PAGE_HASH_BITS);
-	cache_nblocks = cache_nexits = npages = 0;
+	cache_nblocks = cache_nexits = npages = hash_used = 0;
 	meta_used = 8;
 	last_page = NULL;
 	arena_reset_all();

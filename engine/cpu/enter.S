@@ -72,7 +72,8 @@ ENTRY cpu_exit_call	/* behind a host call: rsp = T, r10 = guest rsp */
 	mov	r11, rsp
 	mov	rsp, r10
 	LEAVE	cpu_on_exit
-ENTRY cpu_exit_ret_slow	/* landing: popped on both stacks */
+ENTRY cpu_exit_ret_slow	/* landing: popped on both stacks, rcx spilled */
+	mov	rcx, [r11+SHSTK_SPILL]
 	lea	r11, [r11-8]
 	lea	rsp, [rsp-8]
 	LEAVE	cpu_on_ret

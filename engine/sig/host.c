@@ -31,7 +31,7 @@ static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
 		return false;
 	to_hregs(uc, &h);
 	h.rip = pc;
-	BUG_ON(recipe_recover(b, &h, v->gregs, v->twin_sp, v->spill, &rec));
+	BUG_ON(recipe_recover(b, &h, v->gregs, v->twin_sp, &rec));
 	memcpy(v->gregs, h.r, sizeof(h.r));
 	v->rip = rec.rip;
 	v->twin_sp = rec.twin_sp;

@@ -90,30 +90,27 @@ static u8 *entry_for(struct exit *ex, struct block **to)
 	*to = cache_find(ex->target, ex->res);
 	if (*to)
 		return block_host(*to) - (ex->kind == EXIT_CALL ? RECIPE_ENTRY_LEN : 0);
-	if (ex->res || ex->kind != EXIT_JMP || xlate_opts.one_insn)
+	if (ex->res || ex->kind != EXIT_JMP)
 		return NULL;
 	inside = cache_find_inside(ex->target, to);
 	return inside;
 }
 
-/* links what can be linked now, points the rest at their stubs */
+/* stubs for all exits; then links what can be linked now */
 static bool settle_exits(struct block *b)
 {
 	if (!cache_stubs_make(b))
 		return false;
-	for (u32 i = 0; i < b->nexits; i++) {
+	for (u32 i = 0; i < b->nexits && !xlate_opts.one_insn; i++) {
 		struct exit *ex = &block_exits(b)[i];
 		struct block *to;
-		u8 *entry = NULL;
+		u8 *entry;
 
-		if (ex->kind >= EXIT_SYSCALL)
+		if (ex->kind > EXIT_CALL)
 			continue;
-		if (ex->kind <= EXIT_CALL && !xlate_opts.one_insn)
-			entry = entry_for(ex, &to);
+		entry = entry_for(ex, &to);
 		if (entry)
 			cache_link(ex, to, entry);
-		if (!ex->to)
-			cache_unlink(ex);
 	}
 	return true;
 }

@@ -87,7 +87,7 @@ void insn_from_brief(struct insn *in, const struct insn_brief *b, const u8 *code
 
 	insn_clear(in);
 	in->len = (u8)b->len;
-	in->class = b->shape >> 8 & 31;
+	in->class = (u8)brief_class(b);
 	in->map = (u8)map;
 	in->rex = rex ? code[0] : 0;
 	in->opc_off = (u8)at;

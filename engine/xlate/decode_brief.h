@@ -38,9 +38,9 @@ static inline u32 brief_is_borrowed(u32 reg)
 	return (reg & 14) == 10;
 }
 
-static inline bool brief_is_plain(const struct insn_brief *b)
+static inline u32 brief_class(const struct insn_brief *b)
 {
-	return !(b->shape >> 8 & 31); /* INSN_PLAIN is 0 */
+	return b->shape >> 8 & 31;
 }
 
 /*

@@ -56,9 +56,9 @@ static void recover_ret(const u8 *start, struct hregs *h)
 
 /*
  * landing: mov r11,rsp | lea rsp,[r10+8] | ... ; back to the RET, whose effects are all undone. rcx is spilled at
- * step 2 and back behind step 9.
+ * step 2, something else from step 3 on, and back at the end.
  */
-static void recover_landing(const u8 *start, struct hregs *h, u64 spill, u64 *twin_sp)
+static void recover_landing(const u8 *start, struct hregs *h, u64 *twin_sp)
 {
 	int step = step_of(start, (u8 *)h->rip);
 
@@ -68,7 +68,7 @@ static void recover_landing(const u8 *start, struct hregs *h, u64 spill, u64 *tw
 	else
 		h->r[H_RSP] -= 8;
 	if (step >= 4)
-		h->r[H_RCX] = spill;
+		h->r[H_RCX] = *(u64 *)(h->r[H_R11] + SHSTK_SPILL);
 }
 
 gaddr_t recipe_ret_pc(u64 twin_sp)
@@ -108,7 +108,7 @@ static void recover_entry(const struct block *b, struct hregs *h, struct recover
 }
 
 static void recover_record(const struct block *b, const struct recipe_walk *w, struct hregs *h, u64 tsp,
-			   u64 spill, struct recovered *out)
+			   struct recovered *out)
 {
 	const u8 *start = block_host(b) + w->hoff;
 
@@ -122,7 +122,7 @@ static void recover_record(const struct block *b, const struct recipe_walk *w, s
 		recover_ret(start, h);
 		break;
 	case RK_LANDING:
-		recover_landing(start, h, spill, &out->twin_sp);
+		recover_landing(start, h, &out->twin_sp);
 		out->rip = recipe_ret_pc(out->twin_sp);
 		break;
 	case RK_LOOP:
@@ -135,8 +135,7 @@ static void recover_record(const struct block *b, const struct recipe_walk *w, s
 	}
 }
 
-long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, u64 spill,
-		    struct recovered *out)
+long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, struct recovered *out)
 {
 	struct recipe_walk w;
 	u32 off;
@@ -158,7 +157,7 @@ long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u6
 			out->twin_sp = res & RES_R11_HOME ? tsp : h->r[H_R11];
 		} else {
 			res = w.res;
-			recover_record(b, &w, h, tsp, spill, out);
+			recover_record(b, &w, h, tsp, out);
 		}
 	}
 	if (!(res & RES_R10_HOME))

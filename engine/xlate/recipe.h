@@ -96,12 +96,11 @@ struct recovered {
 
 /*
  * Exact guest state for host state `h` inside block b: changes h->r to the guest's registers (r10/r11 taken
- * from `gregs` where borrowed). `spill`, `tsp`, `target` are the thread's slots of those names. Half-done
- * calls and returns are rolled back; a finished host call is rolled forward. Returns 0, or -EINVAL if h->rip
- * is in no instruction of b (a bug).
+ * from `gregs` where borrowed, T from `tsp` where r11 is at home). Half-done calls and returns are rolled
+ * back; a finished host call is rolled forward. Returns 0, or -EINVAL if h->rip is in no instruction of b
+ * (a bug).
  */
-long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, u64 spill,
-		    struct recovered *out);
+long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, struct recovered *out);
 /* guest address of the RET that ends the block named in the dead twin slot below T; 0 if there is none */
 gaddr_t recipe_ret_pc(u64 twin_sp);
 

@@ -41,7 +41,7 @@ static void translate_one(struct xl *x, const struct insn *in)
 {
 	switch (in->class) {
 	case INSN_JCC:
-		xl_jcc(x, in);
+		xl_jcc(x, in->cc, in->target, in->len);
 		return;
 	case INSN_LOOP:
 		xl_loop(x, in);
@@ -157,7 +157,7 @@ static enum stopped_by copy_plain(struct xl *x, struct run *r, struct insn_brief
 		if (!insn_brief(b, code))
 			break;
 		by = BY_BRIEF;
-		if (!brief_is_plain(b))
+		if (brief_class(b) != INSN_PLAIN)
 			break;
 		__builtin_memcpy(&disp, code + b->disp_off, 4);
 		if (b->disp_off && !fits_s32(disp + moved))
@@ -181,6 +181,26 @@ static enum stopped_by copy_plain(struct xl *x, struct run *r, struct insn_brief
 	x->code = code;
 	x->pc = pc;
 	return by;
+}
+
+/* the most frequent branch, without a struct insn */
+static void translate_jcc(struct xl *x, const struct insn_brief *b)
+{
+	gaddr_t next = x->pc + b->len;
+	s32 disp;
+	u8 cc;
+
+	if ((b->shape & BRIEF_IMM) == BRIEF_I8) {
+		disp = (s8)x->code[b->len - 1];
+		cc = x->code[b->len - 2] & 15;
+	} else {
+		__builtin_memcpy(&disp, x->code + b->len - 4, 4);
+		cc = x->code[b->len - 5] & 15;
+	}
+	mark_bound(x, x->pc, x->e.p);
+	xl_jcc(x, cc, next + (u64)(s64)disp, b->len);
+	x->code += b->len;
+	x->pc = next;
 }
 
 static bool translate_marked(struct xl *x, const struct insn *in)
@@ -209,6 +229,10 @@ u32 xl_run(struct xl *x)
 
 		if (by == BY_END || x->pc == page_end)
 			break;
+		if (by == BY_BRIEF && brief_class(&brief) == INSN_JCC) {
+			translate_jcc(x, &brief);
+			continue;
+		}
 		if (by == BY_BRIEF)
 			insn_from_brief(&in, &brief, x->code, x->pc);
 		else if (insn_decode(&in, x->code, page_end - x->pc, x->pc))

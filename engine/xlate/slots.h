@@ -38,6 +38,7 @@
  * guest RSP the call pushed at); disp32 in emitted code. T = twin pointer, see docs/architecture.md. */
 #define SHSTK_TWIN_DELTA 0x402a5340 /* slot = T - this */
 #define SHSTK_REC_DELTA 0x20155680  /* record = T + this */
+#define SHSTK_SPILL (-24)           /* from T: where a landing keeps rcx, below the id that the RET left there */
 #define SHSTK_SIZE_MAX 0x1fff0000   /* so that the three never overlap */
 /* Not round numbers: where the three addresses of one slot differ in high bits alone, the L1 way predictor of AMD's
  * cores takes one for the other, and recursion costs 19x native instead of 1.3x (measured on Zen 4). */

@@ -112,13 +112,13 @@ void xl_copy(struct xl *x, const struct insn *in)
 	xl_record(x, RK_PLAIN, in->len);
 }
 
-void xl_jcc(struct xl *x, const struct insn *in)
+void xl_jcc(struct xl *x, u8 cc, gaddr_t target, u32 glen)
 {
 	emit_align_rel32(&x->e, 2);
-	EMIT(&x->e, 0x0f);
-	emit8(&x->e, 0x80 | in->cc);
-	open_rel32(x, EXIT_JMP, in->target);
-	xl_record(x, RK_PLAIN, in->len);
+	emit8(&x->e, 0x0f);
+	emit8(&x->e, 0x80 | cc);
+	open_rel32(x, EXIT_JMP, target);
+	xl_record(x, RK_PLAIN, glen);
 }
 
 /* loop/jrcxz reach 127 bytes only: over a jump that goes anywhere */
@@ -165,16 +165,15 @@ static void landing(struct xl *x)
 {
 	EMIT(&x->e, 0x49, 0x89, 0xe3,                        /* mov r11, rsp */
 	     0x49, 0x8d, 0x62, 0x08,                         /* lea rsp, [r10+8] */
-	     0x65, 0x48, 0x89, 0x0c, 0x25, LE32(SLOT_SPILL), /* mov gs:[spill], rcx */
+	     0x49, 0x89, 0x4b, (u8)SHSTK_SPILL,              /* mov [r11-24], rcx */
 	     0x49, 0x8b, 0x0a,                               /* mov rcx, [r10] */
 	     0x4d, 0x8b, 0x93, TWIN_SLOT,                    /* mov r10, [r11-8-D] */
 	     0x49, 0xf7, 0xd2,                               /* not r10 */
 	     0x4a, 0x8d, 0x4c, 0x11, 0x01,                   /* lea rcx, [rcx+r10+1] */
-	     0xe3, 14,                                       /* jrcxz: over the slow path */
-	     0x65, 0x48, 0x8b, 0x0c, 0x25, LE32(SLOT_SPILL), /* mov rcx, gs:[spill] */
+	     0xe3, 5,                                        /* jrcxz: over the slow path, which reloads rcx itself */
 	     0xe9);                                          /* jmp slow */
 	emit_rel32_to(&x->e, arena_thunk(x->a, THUNK_RET_SLOW));
-	mov_r_slot(&x->e, G_RCX, SLOT_SPILL);
+	EMIT(&x->e, 0x49, 0x8b, 0x4b, (u8)SHSTK_SPILL);      /* mov rcx, [r11-24] */
 	xl_record(x, RK_LANDING, 0);
 }
 
