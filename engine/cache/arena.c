@@ -9,9 +9,9 @@
 
 #define ARENA_SIZE (96ul << 20)
 #define ARENA_TINY (192ul << 10)
-#define SEGMENT (2ul << 20)
+#define SEGMENT (4ul << 20)
 #define SEGMENT_TINY (64ul << 10)
-#define STEP (64ul << 10) /* how much of a first segment becomes memory at a time */
+#define STEP (32ul << 10) /* how much of a first segment becomes memory at a time */
 #define REACH (0x7fff0000ul - ARENA_SIZE)
 #define BLOCK_ROOM 16384ul /* what block and cold code keep between them: the worst case of one block */
 

@@ -14,8 +14,8 @@
 
 /* thunks at the start of every arena: jumps to fixed engine entry points */
 enum thunk {
-	THUNK_EXIT,          /* + residency (4 of them): unlinked jump; SLOT_EXIT = block and number of the exit */
-	THUNK_CALL_EXIT = 4, /* unlinked call: rsp = twin stack, r10 = guest rsp */
+	THUNK_EXIT,          /* + residency (4 of them): unlinked jump; exit id in r10d, in SLOT_EXIT where r10 is home */
+	THUNK_CALL_EXIT = 4, /* unlinked call: rsp = twin stack, r10 = guest rsp, exit id in r11d */
 	THUNK_RET_SLOW,      /* landing found a mismatch */
 	THUNK_JMISS,         /* indirect jump arrived at the wrong block, or at an empty table entry */
 	THUNK_CMISS,         /* the same for an indirect call */
@@ -69,23 +69,26 @@ struct block {
 	u16 nexits, side_len;
 	u8 res, arena, flags;
 	u32 page_next, page_next2;
+	u32 stubs;      /* offset of the first exit's stub (cache/stub.c) */
 	u32 in_edges;   /* first exit linked to this block, then exit.next_in */
 	u32 entry[BLOCK_ENTRIES]; /* offsets of the indirect entries, 0 = none yet */
 };
 
 enum exit_kind { EXIT_JMP, EXIT_CALL, EXIT_ICALL, EXIT_IJMP, EXIT_SYSCALL, EXIT_EMUL };
 
+/* 16 bytes: there are five of them to a block */
 struct exit {
-	gaddr_t target; /* SYSCALL/EMUL: guest address behind the instruction; ICALL/IJMP: last one seen */
-	u32 site;       /* offset of the rel32; SYSCALL/EMUL: offset where the block goes on */
-	u32 block;      /* owner */
-	u32 to;         /* block it is linked to, 0 = its stub */
+	s32 delta;     /* see exit_target(); ICALL, IJMP: low half of the last target seen */
+	u32 to;        /* block it is linked to, 0 = its stub */
 	u32 next_in;
-	u32 stub;       /* offset of its stub (cache/stub.c) */
-	u8 kind, res;
-	u8 misses;      /* EXIT_ICALL: wrong predictions seen */
-	bool via_table; /* EXIT_ICALL: not predicted any more */
+	u16 site;      /* offset in the block's host code of the rel32; SYSCALL/EMUL: of where the block goes on */
+	u16 index : 7; /* among the block's exits */
+	u16 kind : 3, res : 2;
+	u16 wraps : 1; /* delta is 4 GiB off */
+	u16 misses : 2;    /* EXIT_ICALL: wrong predictions seen */
+	u16 via_table : 1; /* EXIT_ICALL: not predicted any more */
 };
+_Static_assert(sizeof(struct exit) == 16, "struct exit");
 
 /* what is in use, for --stats */
 extern u32 cache_nblocks, cache_nexits;
@@ -111,6 +114,17 @@ static inline u32 exit_id(const struct exit *x)
 static inline struct exit *block_exits(const struct block *b)
 {
 	return (struct exit *)(b + 1);
+}
+static inline struct block *exit_block(const struct exit *x)
+{
+	return (struct block *)(x - x->index) - 1;
+}
+/* where a direct branch goes; SYSCALL/EMUL: the guest address behind the instruction */
+static inline gaddr_t exit_target(const struct exit *x)
+{
+	s64 wrap = x->wraps ? 1l << 32 : 0;
+
+	return exit_block(x)->pc + (u64)(x->delta + (x->delta < 0 ? wrap : -wrap));
 }
 /* see xlate/recipe.h */
 static inline u8 *block_side(const struct block *b)
@@ -158,17 +172,26 @@ struct block *cache_find_host(u64 p);
 /* is p inside any arena */
 struct arena *cache_arena_of(u64 p);
 
+/* the rel32 of exit x of b; SYSCALL/EMUL: where the block goes on */
+static inline u8 *exit_site(const struct block *b, const struct exit *x)
+{
+	return block_host(b) + x->site;
+}
+/* points exit x of b, which nobody runs yet, at a place in its arena */
+static inline void cache_point_near(const struct block *b, const struct exit *x, const u8 *to)
+{
+	u8 *site = exit_site(b, x);
+
+	*(u32 *)site = (u32)(to - (site + 4));
+}
+u8 *cache_stub_of(const struct exit *x);
+
 /* links exit x to block b entering at host address `entry` */
 void cache_link(struct exit *x, struct block *b, u8 *entry);
 /* points the exit at its stub (again) */
 void cache_unlink(struct exit *x);
-/* the same where `to` is in the same arena and nobody runs the code yet */
-static inline void cache_point_near(struct arena *a, u32 site, const u8 *to)
-{
-	*(u32 *)(a->base + site) = (u32)(to - (a->base + site + 4));
-}
-/* writes the rel32 at `site` of arena a so that it reaches `to`, through a far jump where needed */
-bool cache_point(struct arena *a, u32 site, const u8 *to);
+/* makes x lead to `to`, through a far jump where needed; false when there is no memory for that */
+bool cache_point(struct exit *x, const u8 *to);
 
 /* unlinks every way into the block, takes it out of the tables */
 void cache_sever(struct block *b);

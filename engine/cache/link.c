@@ -5,11 +5,6 @@
  */
 #include "cache/cache.h"
 
-static u32 *site_of(struct arena *a, u32 site)
-{
-	return (u32 *)(a->base + site);
-}
-
 /* a jump to a target out of rel32 reach: in the source's arena, ending in an absolute address */
 static u8 *far_jump(struct arena *a, const u8 *to)
 {
@@ -23,24 +18,23 @@ static u8 *far_jump(struct arena *a, const u8 *to)
 	return p;
 }
 
-bool cache_point(struct arena *a, u32 site, const u8 *to)
+bool cache_point(struct exit *x, const u8 *to)
 {
-	u8 *from = a->base + site + 4;
+	struct block *b = exit_block(x);
+	u8 *site = exit_site(b, x);
 
-	if (!fits_s32(to - from)) {
-		to = far_jump(a, to);
+	if (!fits_s32(to - (site + 4))) {
+		to = far_jump(&cache_arenas[b->arena], to);
 		if (!to)
 			return false;
 	}
-	__atomic_store_n(site_of(a, site), (u32)(to - from), __ATOMIC_RELEASE);
+	__atomic_store_n((u32 *)site, (u32)(to - (site + 4)), __ATOMIC_RELEASE);
 	return true;
 }
 
 void cache_link(struct exit *x, struct block *b, u8 *entry)
 {
-	struct arena *a = &cache_arenas[cache_block(x->block)->arena];
-
-	if (!cache_point(a, x->site, entry))
+	if (!cache_point(x, entry))
 		return;
 	x->to = block_id(b);
 	x->next_in = b->in_edges;
@@ -50,10 +44,9 @@ void cache_link(struct exit *x, struct block *b, u8 *entry)
 void cache_unlink(struct exit *x)
 {
 	struct block *b = cache_block(x->to);
-	struct arena *a = &cache_arenas[cache_block(x->block)->arena];
 	u32 *link;
 
-	BUG_ON(!cache_point(a, x->site, a->base + x->stub));
+	BUG_ON(!cache_point(x, cache_stub_of(x)));
 	if (!x->to)
 		return;
 	for (link = &b->in_edges; *link != exit_id(x); link = &cache_exit(*link)->next_in)

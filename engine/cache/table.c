@@ -25,16 +25,16 @@ u8 *cache_meta;
 u32 cache_nblocks, cache_nexits;
 u64 cache_epoch;
 
-/* Open addressing with linear probing: most lookups find nothing, and learn so from one cache line. A block that
- * dies leaves GONE behind, until the table grows. */
-struct hash_slot {
-	u32 tag, id; /* id 0: end of the chain */
-};
-#define GONE (~0u)
+/*
+ * Open addressing with linear probing. A slot is a block's id with a few bits of its hash above, so that most lookups,
+ * which find nothing, learn so from one cache line. A block that dies leaves GONE behind, until the table grows.
+ */
+#define ID_BITS 27 /* META_SIZE / 8 */
+#define ID_MASK ((1u << ID_BITS) - 1)
+#define GONE 1u    /* no block's id: the table itself stands there */
 
 static u64 meta_used, meta_size;
-static struct hash_slot *hash;
-static u32 *page_hash;
+static u32 *hash, *page_hash;
 static u32 hash_bits, hash_used, npages;
 static struct code_page *last_page; /* page_find()'s last answer */
 static struct rt_lock lock;
@@ -69,7 +69,6 @@ static bool meta_init(void)
 		return false;
 	cache_meta = (u8 *)(((u64)cache_meta + META_ALIGN - 1) & ~(META_ALIGN - 1));
 	sys3(__NR_madvise, cache_meta, meta_size, MADV_HUGEPAGE);
-	meta_used = 8; /* id 0 is nobody's */
 	return true;
 }
 
@@ -86,14 +85,23 @@ static void *meta_alloc(size_t size)
 	return p;
 }
 
+/* no records but the tables */
+static bool meta_reset(void)
+{
+	meta_used = 8; /* id 0 is nobody's */
+	hash_bits = HASH_BITS;
+	hash = meta_alloc(sizeof(*hash) << hash_bits);
+	page_hash = meta_alloc(sizeof(*page_hash) << PAGE_HASH_BITS);
+	last_page = NULL;
+	cache_nblocks = cache_nexits = npages = hash_used = 0;
+	return hash && page_hash;
+}
+
 long cache_init(bool tiny)
 {
 	if (tiny)
 		arena_set_tiny();
-	hash_bits = HASH_BITS;
-	hash = rt_map(sizeof(*hash) << hash_bits);
-	page_hash = rt_map(sizeof(u32) << PAGE_HASH_BITS);
-	return meta_init() && hash && page_hash ? 0 : -ENOMEM;
+	return meta_init() && meta_reset() ? 0 : -ENOMEM;
 }
 
 struct block *cache_block_new(struct arena *a, u32 nexits, u32 side_len)
@@ -118,28 +126,32 @@ static u64 hash_of(gaddr_t pc, u8 res)
 	return (pc * 4 + res) * 0x9e3779b97f4a7c15ull;
 }
 
+static u32 hash_tag(u64 h)
+{
+	return (u32)h & ~ID_MASK;
+}
+
 /* the slot that names this block, or the one that ends its chain */
-static struct hash_slot *hash_slot(gaddr_t pc, u8 res)
+static u32 *hash_slot(gaddr_t pc, u8 res)
 {
 	u64 h = hash_of(pc, res);
-	u32 i = (u32)(h >> (64 - hash_bits)), tag = (u32)h;
+	u32 i = (u32)(h >> (64 - hash_bits)), tag = hash_tag(h);
 
 	for (;; i = (i + 1) & ((1u << hash_bits) - 1)) {
-		struct hash_slot *s = &hash[i];
+		u32 slot = hash[i];
+		struct block *b = cache_block(slot & ID_MASK);
 
-		if (!s->id)
-			return s;
-		if (s->tag == tag && s->id != GONE && cache_block(s->id)->pc == pc && cache_block(s->id)->res == res)
-			return s;
+		if (!slot || ((slot & ~ID_MASK) == tag && slot != GONE && b->pc == pc && b->res == res))
+			return &hash[i];
 	}
 }
 
 static void hash_enter(struct block *b)
 {
-	struct hash_slot *s = hash_slot(b->pc, b->res);
+	u32 *slot = hash_slot(b->pc, b->res);
 
-	hash_used += !s->id;
-	*s = (struct hash_slot){ .tag = (u32)hash_of(b->pc, b->res), .id = block_id(b) };
+	hash_used += !*slot;
+	*slot = hash_tag(hash_of(b->pc, b->res)) | block_id(b);
 }
 
 static u32 *page_bucket(gaddr_t page)
@@ -192,9 +204,9 @@ static bool starts_at(const struct code_page *cp, gaddr_t pc)
 
 struct block *cache_find(gaddr_t pc, u8 res)
 {
-	u32 id = hash_slot(pc, res)->id;
+	u32 slot = *hash_slot(pc, res);
 
-	return id ? cache_block(id) : NULL;
+	return slot ? cache_block(slot & ID_MASK) : NULL;
 }
 
 const u64 *cache_known_in(gaddr_t page)
@@ -301,7 +313,7 @@ static void page_enter(struct code_page *cp, const struct block *b, const u64 *s
 /* at twice the size, without what is gone; false when memory is out */
 static bool grow_hash(void)
 {
-	struct hash_slot *bigger = rt_map(sizeof(*hash) << (hash_bits + 1)), *old = hash;
+	u32 *bigger = meta_alloc(sizeof(*hash) << (hash_bits + 1)), *old = hash;
 
 	if (!bigger)
 		return false;
@@ -309,9 +321,8 @@ static bool grow_hash(void)
 	hash_bits++;
 	hash_used = 0;
 	for (u32 i = 0; i < 1u << (hash_bits - 1); i++)
-		if (old[i].id && old[i].id != GONE)
-			hash_enter(cache_block(old[i].id));
-	rt_unmap(old, sizeof(*hash) << (hash_bits - 1));
+		if (old[i] && old[i] != GONE)
+			hash_enter(cache_block(old[i] & ID_MASK));
 	return true;
 }
 
@@ -371,7 +382,7 @@ static void edge_remove(struct exit *x)
 void cache_sever(struct block *b)
 {
 	u32 id = block_id(b);
-	struct hash_slot *s;
+	u32 *slot;
 
 	if (b->flags & BLOCK_DEAD)
 		return;
@@ -380,9 +391,9 @@ void cache_sever(struct block *b)
 	for (u32 i = 0; i < b->nexits; i++)
 		if (block_exits(b)[i].to)
 			edge_remove(&block_exits(b)[i]);
-	s = hash_slot(b->pc, b->res);
-	if (s->id == id)
-		s->id = GONE;
+	slot = hash_slot(b->pc, b->res);
+	if ((*slot & ID_MASK) == id)
+		*slot = GONE;
 	page_remove(PAGE_DOWN(b->pc), id);
 	if (b->flags & BLOCK_STRADDLE)
 		page_remove(PAGE_DOWN(b->pc) + PAGE_SIZE, id);
@@ -438,11 +449,7 @@ u32 cache_sever_range(gaddr_t start, gaddr_t end, void (*dead)(struct block *b))
 
 void cache_flush_all(void)
 {
-	memset(hash, 0, sizeof(*hash) << hash_bits);
-	memset(page_hash, 0, sizeof(u32) << PAGE_HASH_BITS);
-	cache_nblocks = cache_nexits = npages = hash_used = 0;
-	meta_used = 8;
-	last_page = NULL;
+	BUG_ON(!meta_reset());
 	arena_reset_all();
 	cache_epoch++;
 }

@@ -57,11 +57,13 @@ cpu_asm_begin:
 .endm
 
 ENTRY cpu_exit_res0	/* both borrowed */
+	mov	gs:[SLOT_EXIT], r10d
 	LEAVE	cpu_on_exit
 ENTRY cpu_exit_res1	/* r10 at home */
 	mov	gs:[SLOT_GREG(10)], r10
 	LEAVE	cpu_on_exit
 ENTRY cpu_exit_res2	/* r11 at home, T in its slot already */
+	mov	gs:[SLOT_EXIT], r10d
 	mov	gs:[SLOT_GREG(11)], r11
 	LEAVE_TSP cpu_on_exit
 ENTRY cpu_exit_res3
@@ -69,6 +71,7 @@ ENTRY cpu_exit_res3
 	mov	gs:[SLOT_GREG(11)], r11
 	LEAVE_TSP cpu_on_exit
 ENTRY cpu_exit_call	/* behind a host call: rsp = T, r10 = guest rsp */
+	mov	gs:[SLOT_EXIT], r11d
 	mov	r11, rsp
 	mov	rsp, r10
 	LEAVE	cpu_on_exit

@@ -22,9 +22,9 @@ static struct block *target_block(struct vcpu *v)
 /* worth predicting: the same target as last time */
 static bool seen_twice(struct exit *x, gaddr_t target)
 {
-	bool same = x->target == target;
+	bool same = x->delta == (s32)target;
 
-	x->target = target;
+	x->delta = (s32)target;
 	return same && !xlate_opts.one_insn;
 }
 
@@ -39,7 +39,7 @@ static void link_to(struct exit *x, struct block *b, enum block_entry kind)
 void cpu_on_jmiss(struct vcpu *v);
 void cpu_on_jmiss(struct vcpu *v)
 {
-	struct exit *x = v->exit_id ? &block_exits(cache_block(v->exit_id))[v->exit_no] : NULL;
+	struct exit *x = v->exit_id ? cache_exit(v->exit_id) : NULL;
 	struct block *b;
 	u8 *entry;
 
@@ -67,7 +67,7 @@ static struct exit *icall_site(struct vcpu *v)
 	for (u32 i = 0; b && i < b->nexits; i++) {
 		struct exit *x = &block_exits(b)[i];
 
-		if (x->kind == EXIT_ICALL && (u64)cache_arenas[b->arena].base + x->site + 4 == h)
+		if (x->kind == EXIT_ICALL && (u64)exit_site(b, x) + 4 == h)
 			return b->flags & BLOCK_DEAD ? NULL : x;
 	}
 	return NULL;
@@ -75,14 +75,13 @@ static struct exit *icall_site(struct vcpu *v)
 
 static void give_up(struct exit *x)
 {
-	struct arena *a = &cache_arenas[cache_block(x->block)->arena];
-	u8 *table = xlate_lookup(a, LOOKUP_CALL);
+	u8 *table = xlate_lookup(&cache_arenas[exit_block(x)->arena], LOOKUP_CALL);
 
 	if (!table)
 		return;
 	if (x->to)
 		cache_unlink(x);
-	x->via_table = cache_point(a, x->site, table);
+	x->via_table = cache_point(x, table);
 }
 
 static void learn(struct exit *x, struct block *b, gaddr_t target)
@@ -91,8 +90,10 @@ static void learn(struct exit *x, struct block *b, gaddr_t target)
 		return;
 	if (!x->to && seen_twice(x, target))
 		link_to(x, b, ENTRY_CALL_PREDICTED);
-	else if (++x->misses == SITE_MISSES)
+	else if (x->misses == SITE_MISSES - 1)
 		give_up(x);
+	else
+		x->misses++;
 }
 
 void cpu_on_cmiss(struct vcpu *v);

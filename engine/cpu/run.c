@@ -160,13 +160,13 @@ static u32 take_exit_id(struct vcpu *v)
 void cpu_on_exit(struct vcpu *v);
 void cpu_on_exit(struct vcpu *v)
 {
-	struct exit *x = &block_exits(cache_block(take_exit_id(v)))[v->exit_no];
+	struct exit *x = cache_exit(take_exit_id(v));
 	u64 epoch = cache_epoch;
 	struct block *b;
 	u8 *host;
 	u8 res = x->res;
 
-	v->rip = x->target;
+	v->rip = exit_target(x);
 	cache_lock();
 	v->stat_dispatch++;
 	v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
@@ -192,8 +192,8 @@ static void go_on_behind(struct vcpu *v, u32 id, u64 epoch)
 {
 	struct exit *x = cache_exit(id);
 
-	if (epoch == cache_epoch && v->rip == x->target) {
-		v->resume = (u64)cache_arenas[cache_block(x->block)->arena].base + x->site;
+	if (epoch == cache_epoch && v->rip == exit_target(x)) {
+		v->resume = (u64)exit_site(exit_block(x), x);
 		v->resume_r11 = v->twin_sp;
 	} else {
 		cpu_prepare(v);
@@ -206,7 +206,7 @@ void cpu_on_syscall(struct vcpu *v)
 	u32 id = take_exit_id(v);
 	u64 epoch = cache_epoch;
 
-	v->rip = cache_exit(id)->target;
+	v->rip = exit_target(cache_exit(id));
 	v->gregs[RCX] = v->rip;
 	v->gregs[R11] = v->rflags;
 	v->stat_syscalls++;
@@ -219,8 +219,8 @@ void cpu_on_emul(struct vcpu *v)
 {
 	u32 id = take_exit_id(v);
 	u64 epoch = cache_epoch;
-	struct block *b = cache_block(cache_exit(id)->block);
-	gaddr_t next = cache_exit(id)->target;
+	struct block *b = exit_block(cache_exit(id));
+	gaddr_t next = exit_target(cache_exit(id));
 	struct recipe_walk w;
 
 	v->rip = 0;

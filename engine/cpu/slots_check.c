@@ -11,7 +11,6 @@ SAME(SLOT_ENGINE_SP, engine_sp);
 SAME(SLOT_GUEST_GS, guest_gs);
 SAME(SLOT_TMP, tmp);
 SAME(SLOT_EXIT, exit_id);
-SAME(SLOT_EXIT_NO, exit_no);
 SAME(SLOT_GREGS, gregs);
 SAME(SLOT_RIP, rip);
 SAME(SLOT_RFLAGS, rflags);

@@ -38,8 +38,7 @@ struct vcpu {
 	u64 engine_sp;           /* SLOT_ENGINE_SP: top of the engine stack of this thread */
 	u64 guest_gs;            /* SLOT_GUEST_GS: the GS base the guest believes it has */
 	u64 tmp;                 /* SLOT_TMP */
-	u32 exit_id;             /* SLOT_EXIT: block whose exit is under way; syscalls, emulation: the exit itself */
-	u8 exit_no, spare[3];    /* SLOT_EXIT_NO: which of the block's exits */
+	u32 exit_id;             /* SLOT_EXIT: exit under way */
 	u64 gregs[16];           /* SLOT_GREGS: guest registers; r10/r11 are valid here while borrowed */
 	gaddr_t rip;             /* SLOT_RIP */
 	u64 rflags;              /* SLOT_RFLAGS */

@@ -29,11 +29,16 @@ void xl_exit_site(struct xl *x, u8 kind, gaddr_t target)
 
 static void record_exit(struct xl *x, struct block *b, struct exit *ex, const struct pending_exit *p)
 {
-	ex->block = block_id(b);
-	ex->target = p->target;
-	ex->site = (u32)(p->site - x->a->base);
-	ex->kind = p->kind;
-	ex->res = p->res;
+	s64 delta = (s64)(p->target - b->pc);
+
+	BUG_ON(delta != (s32)delta && delta - (1l << 32) != (s32)delta && delta + (1l << 32) != (s32)delta &&
+	       p->kind != EXIT_ICALL && p->kind != EXIT_IJMP);
+	ex->delta = (s32)delta;
+	ex->wraps = delta != (s32)delta;
+	ex->index = (u16)(ex - block_exits(b)) & 127;
+	ex->site = (u16)(p->site - x->start);
+	ex->kind = p->kind & 7;
+	ex->res = p->res & 3;
 	if (ex->kind >= EXIT_SYSCALL) /* the id goes into the code; it goes on behind */
 		__builtin_memcpy(p->site - 9, &(u32){ exit_id(ex) }, 4);
 }
@@ -85,14 +90,15 @@ static struct block *publish(struct xl *x, u32 glen, u8 flags, u8 res)
 
 static u8 *entry_for(struct exit *ex, struct block **to)
 {
+	gaddr_t target = exit_target(ex);
 	u8 *inside;
 
-	*to = cache_find(ex->target, ex->res);
+	*to = cache_find(target, ex->res);
 	if (*to)
 		return block_host(*to) - (ex->kind == EXIT_CALL ? RECIPE_ENTRY_LEN : 0);
 	if (ex->res || ex->kind != EXIT_JMP)
 		return NULL;
-	inside = cache_find_inside(ex->target, to);
+	inside = cache_find_inside(target, to);
 	return inside;
 }
 

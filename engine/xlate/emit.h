@@ -90,17 +90,6 @@ static inline void mov_slot_r(struct emit *e, u32 slot, int reg)
 	mov_slot(e, 0x89, reg, slot);
 }
 
-/* mov gs:[slot], r8 of r8..r15 */
-static inline void mov8_slot_r(struct emit *e, u32 slot, int reg)
-{
-	emit8(e, 0x65);
-	emit8(e, 0x44);
-	emit8(e, 0x88);
-	emit8(e, 0x04 | (reg & 7) << 3);
-	emit8(e, 0x25);
-	emit32(e, slot);
-}
-
 /* pext reg, reg, gs:[slot]; r8..r15, no flags */
 static inline void pext_r_slot(struct emit *e, int reg, u32 slot)
 {

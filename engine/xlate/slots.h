@@ -13,8 +13,7 @@
 #define SLOT_ENGINE_SP 0x20
 #define SLOT_GUEST_GS 0x28
 #define SLOT_TMP 0x30
-#define SLOT_EXIT 0x38    /* dword */
-#define SLOT_EXIT_NO 0x3c /* byte */
+#define SLOT_EXIT 0x38 /* dword */
 #define SLOT_GREGS 0x40
 #define SLOT_GREG(n) (SLOT_GREGS + 8 * (n))
 #define SLOT_RIP 0xc0
