@@ -10,11 +10,12 @@
  * to the engine: nothing here changes guest state.
  */
 #include "cache/cache.h"
+#include "xlate/xlate.h"
 
 #define BY_REGISTER 11
 #define BY_MEMORY 17
 
-/* 0: none. Indirect calls say by their return address who they are, the others are not linked. */
+/* 0: none. An indirect call goes through the thread's table, the others are not linked. */
 static u32 stub_size(const struct exit *x)
 {
 	switch (x->kind) {
@@ -50,12 +51,12 @@ bool cache_stubs_make(struct block *b)
 		bytes += stub_size(x);
 	e.p = bytes ? cache_cold_alloc(a, bytes) : NULL;
 	e.limit = e.p + bytes;
-	if (bytes && !e.p)
+	if ((bytes && !e.p) || !xlate_lookup(a, LOOKUP_CALL_SAMPLED))
 		return false;
 	b->stubs = (u32)(e.p - a->base);
 	for (x = block_exits(b); x < end; x++) {
 		if (x->kind == EXIT_ICALL)
-			cache_point_near(b, x, arena_thunk(a, THUNK_CMISS));
+			cache_point_near(b, x, xlate_lookup(a, LOOKUP_CALL_SAMPLED));
 		if (!stub_size(x))
 			continue;
 		cache_point_near(b, x, e.p);
@@ -72,7 +73,7 @@ u8 *cache_stub_of(const struct exit *x)
 	u8 *p = a->base + b->stubs;
 
 	if (x->kind == EXIT_ICALL)
-		return arena_thunk(a, THUNK_CMISS);
+		return xlate_lookup(a, LOOKUP_CALL_SAMPLED); /* made with the block */
 	for (const struct exit *y = block_exits(b); y < x; y++)
 		p += stub_size(y);
 	return p;

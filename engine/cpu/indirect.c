@@ -3,9 +3,10 @@
  * Indirect branches that found no way: unpredicted sites, and tables without the target. Called from enter.S on the
  * thread's engine stack.
  *
- * A site is predicted when it saw the same target twice running (the first run of a PLT slot goes to the resolver,
- * all others elsewhere). Where the prediction fails, the thread's table is asked; only what is not in there comes
- * here, and one in SAMPLE_EVERY failures of calls, so that a site of many targets is given up for the table.
+ * Calls go through the thread's table. Every SAMPLE_EVERYth comes here, whatever it finds there, and its site is
+ * predicted from then on; where that fails, the table is asked again, and a site of many targets that comes up in
+ * enough samples is given up for the table. Jumps that have one target as a rule (PLT slots) are predicted when they
+ * saw it twice running: the first run of a slot goes to the resolver, all others elsewhere.
  */
 #include "cpu/cpu.h"
 
@@ -84,11 +85,11 @@ static void give_up(struct exit *x)
 	x->via_table = cache_point(x, table);
 }
 
-static void learn(struct exit *x, struct block *b, gaddr_t target)
+static void learn(struct exit *x, struct block *b)
 {
 	if (x->via_table || xlate_opts.one_insn)
 		return;
-	if (!x->to && seen_twice(x, target))
+	if (!x->to)
 		link_to(x, b, ENTRY_CALL_PREDICTED);
 	else if (x->misses == SITE_MISSES - 1)
 		give_up(x);
@@ -99,22 +100,23 @@ static void learn(struct exit *x, struct block *b, gaddr_t target)
 void cpu_on_cmiss(struct vcpu *v);
 void cpu_on_cmiss(struct vcpu *v)
 {
+	bool sampled = !v->sample;
 	struct exit *x;
 	struct block *b;
 	u8 *entry;
 
 	v->rip = v->target;
 	v->exit_id = 0;
-	if (!v->sample)
+	if (sampled)
 		v->sample = SAMPLE_EVERY;
 	cache_lock();
 	b = target_block(v);
 	entry = b ? xlate_entry(b, ENTRY_CALL) : NULL;
 	if (entry) {
 		cpu_call_enter(v, v->rip, entry);
-		x = icall_site(v);
+		x = sampled ? icall_site(v) : NULL;
 		if (x)
-			learn(x, b, v->rip);
+			learn(x, b);
 	}
 	cache_unlock();
 	v->stat_cmiss++;

@@ -63,6 +63,7 @@ static void table_init(struct itable *t, u64 *at, u64 first_mask, void (*miss)(v
 
 void cpu_tables_init(struct vcpu *v)
 {
+	v->sample = 1; /* counted down in front of the test */
 	table_init(&v->jumps, (u64 *)((u8 *)v + SLOT_JTABLE), jump_masks[0], cpu_exit_jmiss);
 	table_init(&v->calls, (u64 *)((u8 *)v + SLOT_CTABLE), call_masks[0], cpu_exit_cmiss);
 }
