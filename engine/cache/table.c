@@ -10,7 +10,7 @@
 
 #define META_SIZE (1ul << 30)
 #define META_ALIGN (2ul << 20)
-#define HASH_BITS 12 /* at first; grows when half full */
+#define HASH_BITS 14 /* at first; grows when half full */
 #define PAGE_HASH_BITS 12
 
 struct code_page {

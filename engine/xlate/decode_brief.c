@@ -4,11 +4,12 @@
  */
 #include "xlate/decode_brief.h"
 
-/* the table's short names of enum brief_shape */
+/* short names for the tables */
 enum {
-	OK = BRIEF_OK, M = BRIEF_M, OPC = BRIEF_OPC, MEM = BRIEF_MEM, ALL = BRIEF_ALL, I8 = BRIEF_I8, IZ = BRIEF_IZ,
-	IV = BRIEF_IV,
+	OK = BRIEF_OK, M = BRIEF_M, MEM = BRIEF_MEM, ALL = BRIEF_ALL, I8 = BRIEF_I8, IZ = BRIEF_IZ, IV = BRIEF_IV,
 	REL8 = OK | I8, REL32 = OK | IZ, /* direct branches: the class stands above */
+	SIB = BRIEF_SIB, SIB0 = BRIEF_SIB | BRIEF_NO_BASE, RIP = BRIEF_RIP,
+	B = BRIEF_REX_B, X = BRIEF_REX_X, R = BRIEF_REX_R,
 };
 #define CLASS(c) ((c) << 8)
 #define JCC CLASS(INSN_JCC)
@@ -17,6 +18,7 @@ enum {
 #define X4(x) x, x, x, x
 #define X8(x) X4(x), X4(x)
 #define X16(x) X8(x), X8(x)
+#define OPC8(x) (x), (x), (x) | B, (x) | B, (x), (x), (x), (x) /* a register in the opcode's low bits */
 #define TWO(...) __VA_ARGS__, __VA_ARGS__
 #define FOUR(...) TWO(__VA_ARGS__), TWO(__VA_ARGS__)
 #define EIGHT(...) FOUR(__VA_ARGS__), FOUR(__VA_ARGS__)
@@ -25,13 +27,13 @@ enum {
 const u16 decode_shapes[2][256] = {
 	{
 		EIGHT(ALU_ROW), /* 00..3F */
-		X16(0), X16(OK | OPC),                  /* 40..5F: REX, push, pop */
+		X16(0), OPC8(OK), OPC8(OK),              /* 40..5F: REX, push, pop */
 		0, 0, 0, OK | M, X4(0), OK | IZ, OK | M | IZ, OK | I8, OK | M | I8, X4(0), /* 60..6F */
 		X16(REL8 | JCC),                        /* 70..7F */
 		OK | M | I8, OK | M | IZ, 0, OK | M | I8, X8(OK | M), 0, OK | M | MEM, 0, 0, /* 80..8F */
-		0, OK | OPC, OK | OPC, OK | OPC, X4(OK | OPC), OK, OK, 0, 0, X4(0), /* 90..9F */
+		0, OK, OK | B, OK | B, X4(OK), OK, OK, 0, 0, X4(0), /* 90..9F */
 		X8(0), OK | I8, OK | IZ, 0, 0, X4(0),   /* A0..AF */
-		X8(OK | OPC | I8), X8(OK | OPC | IZ | IV),   /* B0..BF */
+		OPC8(OK | I8), OPC8(OK | IZ | IV),       /* B0..BF */
 		OK | M | I8, OK | M | I8, 0, OK | CLASS(INSN_RET), 0, 0, OK | M | ALL | I8, OK | M | ALL | IZ, X8(0), /* C0.. */
 		X4(OK | M), X4(0), X8(0),               /* D0..DF */
 		X8(0), REL32 | CLASS(INSN_CALL), REL32 | CLASS(INSN_JMP), 0, REL8 | CLASS(INSN_JMP), X4(0), /* E0..EF */
@@ -50,20 +52,30 @@ const u16 decode_shapes[2][256] = {
 		X16(OK | M),                            /* 0F 90..9F: setcc */
 		0, 0, 0, OK | M, OK | M | I8, OK | M, 0, 0, 0, 0, 0, OK | M, OK | M | I8, OK | M, 0, OK | M, /* 0F A0.. */
 		OK | M, OK | M, 0, OK | M, 0, 0, OK | M, OK | M, 0, 0, 0, OK | M, OK | M, OK | M, OK | M, OK | M, /* 0F B0.. */
-		OK | M, OK | M, 0, 0, 0, 0, OK | M | I8, 0, X8(OK | OPC), /* 0F C0..CF */
+		OK | M, OK | M, 0, 0, 0, 0, OK | M | I8, 0, OPC8(OK), /* 0F C0..CF */
 		X16(0),
 		X16(0),
 		X16(0),
 	},
 };
 
-/* see decode_brief.h */
-#define ROW0 0, 0, 0, 0, 1 | BRIEF_SIB_BASE | BRIEF_SIB, 4, 0, 0
-#define ROW1 1, 1, 1, 1, 2 | BRIEF_SIB, 1, 1, 1
-#define ROW2 4, 4, 4, 4, 5 | BRIEF_SIB, 4, 4, 4
-const u8 decode_behind_modrm[256] = {
-	EIGHT(ROW0), EIGHT(ROW1), EIGHT(ROW2), X16(0), X16(0), X16(0), X16(0),
+#define L(n) ((n) << BRIEF_LEN_SHIFT)
+#define REG(r) (((r) ? ALL : 0) | (((r) & 6) == 2 ? R : 0))
+#define BY_RM(r, l, l4, l5) \
+	REG(r) | (l), REG(r) | (l), REG(r) | (l) | B, REG(r) | (l) | B, REG(r) | (l4), REG(r) | (l5), REG(r) | (l), REG(r) | (l)
+#define BY_REG(...) \
+	BY_RM(0, __VA_ARGS__), BY_RM(1, __VA_ARGS__), BY_RM(2, __VA_ARGS__), BY_RM(3, __VA_ARGS__), \
+	BY_RM(4, __VA_ARGS__), BY_RM(5, __VA_ARGS__), BY_RM(6, __VA_ARGS__), BY_RM(7, __VA_ARGS__)
+const u16 decode_modrm[256] = {
+	BY_REG(L(0), L(1) | SIB0, L(4) | RIP),
+	BY_REG(L(1), L(2) | SIB, L(1)),
+	BY_REG(L(4), L(5) | SIB, L(4)),
+	BY_REG(MEM, MEM, MEM),
 };
+
+#define BY_BASE(x) (x), (x), (x) | B, (x) | B, (x), (x) | BRIEF_BASE5, (x), (x)
+#define BY_INDEX BY_BASE(0), BY_BASE(0), BY_BASE(X), BY_BASE(X), BY_BASE(0), BY_BASE(0), BY_BASE(0), BY_BASE(0)
+const u8 decode_sib[256] = { FOUR(BY_INDEX) };
 /* clang-format on */
 
 static void direct_branch(struct insn *in, const u8 *code, gaddr_t pc, bool byte)

@@ -159,12 +159,13 @@ static enum stopped_by copy_plain(struct xl *x, struct run *r, struct insn_brief
 		by = BY_BRIEF;
 		if (brief_class(b) != INSN_PLAIN)
 			break;
-		__builtin_memcpy(&disp, code + b->disp_off, 4);
-		if (b->disp_off && !fits_s32(disp + moved))
-			break;
 		__builtin_memcpy(to, code, 16); /* the next one overwrites what was too much */
-		if (b->disp_off)
+		if (b->disp_off) {
+			__builtin_memcpy(&disp, code + b->disp_off, 4);
+			if (!fits_s32(disp + moved))
+				break;
 			__builtin_memcpy(to + b->disp_off, &(s32){ (s32)(disp + moved) }, 4);
+		}
 		mark_bound(x, pc, to);
 		side[0] = side[1] = (u8)b->len; /* as xl_record() does for RK_PLAIN, which is 0 */
 		side += 2;
