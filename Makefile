@@ -7,7 +7,7 @@ DESTDIR ?=
 prefix ?=
 
 all: configure
-	@$(NINJA) gnomon gnomon-engine
+	@$(NINJA)
 
 # (Re)configures when there is no build folder yet, when a source file came or went, or the prefix changed.
 configure:
@@ -30,7 +30,6 @@ demo: all
 
 check: all
 	@tools/deps --quiet check
-	@$(NINJA)
 	@tests/run --build $(B) $(CHECKFLAGS)
 
 check-apps: all
