@@ -51,7 +51,8 @@ lint: all
 	@tools/lint --build $(B)
 
 install: all
-	@DESTDIR=$(DESTDIR) meson install --no-rebuild -C $(B)
+	@to='$(DESTDIR)'; case $$to in '' | /*) ;; *) to='$(CURDIR)'/$$to ;; esac; \
+	DESTDIR=$$to meson install --no-rebuild -C $(B)
 
 clean:
 	rm -rf $(B)
