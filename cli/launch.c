@@ -21,22 +21,9 @@
 #define HWCAP2_FSGSBASE 2
 #endif
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u
-#endif
+#define WORK_WITHOUT "; 'gnomon explain' and 'gnomon doctor' work without"
 
 extern char **environ;
-
-int fd_above_stdio(int fd)
-{
-	int up;
-
-	if (fd < 0 || fd > 2)
-		return fd;
-	up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	close(fd);
-	return up;
-}
 
 /* The limit on the size of files holds for memfds and the writes to them too; the hard limit is what binds.
  * SIGXFSZ is blocked meanwhile. */
@@ -59,26 +46,14 @@ static void fsize_restore(void)
 		setrlimit(RLIMIT_FSIZE, &fsize);
 }
 
-/* a memfd that is data for ever: systems with vm.memfd_noexec=2 want to be told (Linux 6.3) */
-int memfd_plain(const char *name)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	return fd_above_stdio(fd);
-}
-
 static int memfd(const char *name, size_t size)
 {
 	int fd = memfd_plain(name);
 
 	if (fd < 0)
-		die(GN_EXIT_USAGE, "memfd_create: %s (needs Linux 3.17, and a system that does not forbid it); "
-		    "'gnomon explain' and 'gnomon doctor' work without", strerror(errno));
+		die(GN_EXIT_USAGE, "memfd_create: %s" WORK_WITHOUT, reason(errno));
 	if (ftruncate(fd, (off_t)size) < 0)
-		die(GN_EXIT_USAGE, "memfd of %zu bytes: %s%s", size, strerror(errno),
-		    errno == EFBIG ? " (the limit on the size of files, ulimit -f, is too small)" : "");
+		die(GN_EXIT_USAGE, "memfd of %zu bytes: %s", size, reason(errno));
 	return fd;
 }
 
@@ -98,8 +73,7 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 	fcntl(g->board_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
 	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED, g->board_fd, 0);
 	if (b == MAP_FAILED)
-		die(GN_EXIT_USAGE, "mapping %zu MiB for the report: %s (is ulimit -v too small?)", sizeof(*b) >> 20,
-		    strerror(errno));
+		die(GN_EXIT_USAGE, "mapping %zu MiB for the report: %s", sizeof(*b) >> 20, reason(errno));
 	b->magic = GN_BOARD_MAGIC;
 	b->version = GN_BOARD_VERSION;
 	b->size = sizeof(*b);
@@ -126,7 +100,7 @@ static int make_exec(const char *path)
 	    pwrite(fd, path, n, offsetof(struct gn_exec, file)) < 0 ||
 	    pwrite(fd, path, n, offsetof(struct gn_exec, execfn)) < 0 ||
 	    pwrite(fd, comm, sizeof(comm), offsetof(struct gn_exec, comm)) < 0)
-		die(GN_EXIT_USAGE, "exec record: %s", strerror(errno));
+		die(GN_EXIT_USAGE, "exec record: %s", reason(errno));
 	return fd;
 }
 
@@ -190,8 +164,9 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 		die(r == -ENOENT ? GN_EXIT_NOTFOUND : GN_EXIT_NOEXEC, "%s: %s",
 		    *argv[0] ? argv[0] : "''", strerror(-r));
 	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
-		die(GN_EXIT_USAGE, "programs may not use FSGSBASE here (needs Linux 5.9 and a CPU of 2012 or later); "
-		    "'gnomon explain' and 'gnomon doctor' work without");
+		die(GN_EXIT_USAGE, "programs may not use FSGSBASE here (needs Linux 5.9 and a CPU of 2012 or later)" WORK_WITHOUT);
+	if (!proc_mounted() && !o->quiet)
+		msg("/proc is not mounted: programs are checked, but reports show bare addresses");
 	plan.from[GN_FD_ENGINE] = engine_open(engine, sizeof(engine));
 	fsize_raise();
 	make_board(g, o, mode);
@@ -205,9 +180,9 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 	if (g->pid == 0)
 		child(&plan);
 	if (g->pid < 0)
-		die(GN_EXIT_USAGE, "fork: %s", strerror(errno));
+		die(GN_EXIT_USAGE, "fork: %s", reason(errno));
 	if (plan.error)
-		die(GN_EXIT_USAGE, "cannot start %s: %s", engine, strerror(plan.error));
+		die(GN_EXIT_USAGE, "cannot start %s: execveat: %s" WORK_WITHOUT, engine, reason(plan.error));
 	close(plan.from[GN_FD_ENGINE]);
 	close(plan.from[GN_FD_EXEC]);
 	close(plan.from[GN_FD_LOG]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding files: the program as execvp(3) finds it, and the engine. */
+/* Finding files: the program as execvp(3) finds it, the engine, /proc. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -107,11 +107,16 @@ int engine_find(char *path, size_t size)
 	return fd;
 }
 
+bool proc_mounted(void)
+{
+	return access("/proc/self/maps", R_OK) == 0;
+}
+
 int engine_open(char *path, size_t size)
 {
 	int fd = engine_find(path, size);
 
 	if (fd < 0)
-		die(GN_EXIT_USAGE, "no " ENGINE " beside gnomon or in " GN_LIBEXECDIR ": %s", strerror(errno));
+		die(GN_EXIT_USAGE, "no " ENGINE " beside gnomon or in " GN_LIBEXECDIR ": %s", reason(errno));
 	return fd;
 }

@@ -70,19 +70,18 @@ static long write_all(int fd, const void *buf, size_t n)
 	return 0;
 }
 
-/* a readable descriptor with the record in it. A memfd counts against RLIMIT_FSIZE; where that is too small for
- * it a pipe serves */
+/* A readable descriptor with the record in it. A memfd counts against RLIMIT_FSIZE and may be forbidden; then a
+ * pipe serves, which has room for a record. */
 static long make_record(const struct gn_exec *rec)
 {
 	struct rlimit64 { u64 cur, max; } lim = { 0, 0 };
 	int fds[2] = { -1, -1 };
-	long r;
+	long r = -EFBIG;
 
 	sys4(__NR_prlimit64, 0, RLIMIT_FSIZE, NULL, &lim);
-	if (lim.cur >= sizeof(*rec)) {
+	if (lim.cur >= sizeof(*rec))
 		r = sys2(__NR_memfd_create, "gnomon-exec", MFD_CLOEXEC);
-		if (r < 0)
-			return r;
+	if (r >= 0) {
 		fds[0] = (int)r;
 		r = write_all(fds[0], rec, sizeof(*rec));
 	} else {
