@@ -5,35 +5,16 @@
 usage: test_install.py [--build DIR]. Builds in a folder of its own (DIR is not touched). Prints TAP.
 """
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-tmp = os.path.realpath(tempfile.mkdtemp(prefix="gnomon-install."))
-count = failed = 0
-
-
-def ok(name, good, *why):
-    global count, failed
-    count += 1
-    print("%sok %d - %s" % ("" if good else "not ", count, name), flush=True)
-    if not good:
-        failed += 1
-        for w in why:
-            print("# " + str(w).replace("\n", "\n# "))
-
-
-def run(argv, **kw):
-    p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                       timeout=300, **kw)
-    return p.returncode, p.stdout
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from tap import *  # noqa: E402
 
 
 def install(**variables):
     words = ["%s=%s" % (k, v) for k, v in variables.items()]
-    return run(["make", "-C", TOP, "B=" + os.path.join(tmp, "build"), *words, "install"])
+    return run(["make", "-C", TOP, "B=" + os.path.join(TMP, "build"), *words, "install"], stderr=subprocess.STDOUT)[:2]
 
 
 def tree(top):
@@ -44,14 +25,14 @@ def tree(top):
 
 def works(name, command, engine, **kw):
     """it checks a program, and with that engine"""
-    s, out = run([command, "check", "--", "/bin/echo", "checked"], **kw)
-    ok(name, (s, out) == (0, "checked\ngnomon: clean: 1 process, no violation\n"), s, out)
-    s, out = run([command, "doctor"], **kw)
+    s, out, err = run([command, "check", "--", "/bin/echo", "checked"], **kw)
+    ok(name, (s, out, err) == (0, "checked\n", "gnomon: clean: 1 process, no violation\n"), s, out, err)
+    s, out, err = run([command, "doctor"], **kw)
     path = [line.split(None, 2)[2] for line in out.splitlines() if line.split()[1:2] == ["engine"]]
     ok(name + ": its own engine", [os.path.realpath(p) for p in path] == [engine], out)
 
 
-stage = os.path.join(tmp, "stage")
+stage = os.path.join(TMP, "stage")
 s, out = install(prefix="/opt/gnomon", DESTDIR=stage)
 ok("make install with prefix and DESTDIR", s == 0, out)
 ok("its files", tree(stage) == {"opt/gnomon/bin/gnomon": "0o755", "opt/gnomon/libexec/gnomon-engine": "0o755",
@@ -60,31 +41,29 @@ ok("no word of a warning", "warning" not in out.lower(), out)
 here = os.path.join(stage, "opt/gnomon")
 works("from the staging folder", here + "/bin/gnomon", here + "/libexec/gnomon-engine")
 
-moved = os.path.join(tmp, "another prefix")
+moved = os.path.join(TMP, "another prefix")
 os.rename(here, moved)
 works("moved", moved + "/bin/gnomon", moved + "/libexec/gnomon-engine")
-os.mkdir(tmp + "/links")
-os.symlink(moved + "/bin/gnomon", tmp + "/links/gnomon")
-works("through a symbolic link", tmp + "/links/gnomon", moved + "/libexec/gnomon-engine")
-works("through PATH", "gnomon", moved + "/libexec/gnomon-engine", env=dict(os.environ, PATH=tmp + "/links:/usr/bin:/bin"))
+os.mkdir(TMP + "/links")
+os.symlink(moved + "/bin/gnomon", TMP + "/links/gnomon")
+works("through a symbolic link", TMP + "/links/gnomon", moved + "/libexec/gnomon-engine")
+works("through PATH", "gnomon", moved + "/libexec/gnomon-engine", env=dict(os.environ, PATH=TMP + "/links:/usr/bin:/bin"))
 works("by a relative path", "./bin/gnomon", moved + "/libexec/gnomon-engine", cwd=moved)
 
-prefix = os.path.join(tmp, "prefix")
+prefix = os.path.join(TMP, "prefix")
 s, out = install(prefix=prefix)
 ok("make install with another prefix, no DESTDIR", s == 0 and sorted(tree(prefix)) == [
     "bin/gnomon", "libexec/gnomon-engine", "share/man/man1/gnomon.1"], s, out, tree(prefix))
 works("from its prefix", prefix + "/bin/gnomon", prefix + "/libexec/gnomon-engine")
 
-subprocess.run(["meson", "configure", "-Dlibexecdir=lib/gnomon", os.path.join(tmp, "build")], check=True,
+subprocess.run(["meson", "configure", "-Dlibexecdir=lib/gnomon", os.path.join(TMP, "build")], check=True,
                stdout=subprocess.DEVNULL)
 s, out = install(prefix="/usr", DESTDIR=stage + "2")
 here = stage + "2/usr"
 ok("make install with another libexecdir", s == 0 and "lib/gnomon/gnomon-engine" in tree(here), s, out, tree(stage + "2"))
 works("engine in another libexecdir", here + "/bin/gnomon", here + "/lib/gnomon/gnomon-engine")
-stage = os.path.join(tmp, "stage 3")
+stage = os.path.join(TMP, "stage 3")
 s, out = install(DESTDIR=os.path.relpath(stage, TOP))
 ok("a DESTDIR relative to the source folder, with a blank in it", s == 0 and "usr/bin/gnomon" in tree(stage), s, out)
 
-print("1..%d" % count)
-shutil.rmtree(tmp)
-sys.exit(failed > 0)
+done()
