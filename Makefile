@@ -48,7 +48,12 @@ bench: all
 	@bench/run --build $(B) $(BENCHFLAGS)
 
 lint: all
+	@tools/check_seams
 	@tools/lint --build $(B)
+
+analyse: all
+	@tools/deps --quiet lint
+	@tools/analyse $(if $(JOBS),--jobs $(JOBS))
 
 install: all
 	@to='$(DESTDIR)'; case $$to in '' | /*) ;; *) to='$(CURDIR)'/$$to ;; esac; \
@@ -57,4 +62,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long fuzz bench lint install clean
+.PHONY: all configure demo check check-apps check-apps-long fuzz bench lint analyse install clean

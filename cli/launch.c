@@ -23,8 +23,6 @@
 
 #define WORK_WITHOUT "; 'gnomon explain' and 'gnomon doctor' work without"
 
-extern char **environ;
-
 /* The limit on the size of files holds for memfds and the writes to them too; the hard limit is what binds.
  * SIGXFSZ is blocked meanwhile. */
 static struct rlimit fsize;
@@ -140,7 +138,7 @@ static void __attribute__((noreturn)) child(struct plan *p)
 	signals_restore();
 	syscall(SYS_execveat, p->base + GN_FD_ENGINE, "", p->argv, environ, AT_EMPTY_PATH);
 fail:
-	p->error = errno;
+	p->error = errno; /* the parent's memory, too */
 	_exit(GN_EXIT_USAGE);
 }
 
@@ -159,6 +157,7 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 	char path[GN_PATH_MAX], engine[GN_PATH_MAX + 64];
 	struct plan plan = { .argv = argv };
 	int r = which(argv[0], path, sizeof(path));
+	pid_t pid;
 
 	if (r < 0)
 		die(r == -ENOENT ? GN_EXIT_NOTFOUND : GN_EXIT_NOEXEC, "%s: %s",
@@ -176,13 +175,14 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 	plan.from[GN_FD_LOG] = log_descriptor(o->log_fd);
 	plan.base = free_base();
 
-	g->pid = vfork();
-	if (g->pid == 0)
+	pid = vfork();
+	if (pid == 0)
 		child(&plan);
-	if (g->pid < 0)
+	if (pid < 0)
 		die(GN_EXIT_USAGE, "fork: %s", reason(errno));
 	if (plan.error)
 		die(GN_EXIT_USAGE, "cannot start %s: execveat: %s" WORK_WITHOUT, engine, reason(plan.error));
+	g->pid = pid;
 	close(plan.from[GN_FD_ENGINE]);
 	close(plan.from[GN_FD_EXEC]);
 	close(plan.from[GN_FD_LOG]);

@@ -144,16 +144,17 @@ static void take_back(struct handover *h)
 static long hand_over(struct handover *h, int record, int prog)
 {
 	struct { u64 cur, max; } lim, wide;
+	u64 end = (u64)eng.fd_base + GN_FD_COUNT;
 	long r = 0;
 
 	*h = (struct handover){ .base = eng.fd_base, .old_prog = -1 };
 	sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, &lim);
 	wide = lim;
-	if (lim.cur < (u64)(h->base + GN_FD_COUNT)) {
-		wide.cur = min(lim.max, (u64)(h->base + GN_FD_COUNT));
+	if (lim.cur < end) {
+		wide.cur = min(lim.max, end);
 		sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, &wide, NULL);
 	}
-	if (wide.cur < (u64)(h->base + GN_FD_COUNT))
+	if (wide.cur < end)
 		r = move_block(h, wide.cur);
 	else
 		h->old_prog = (int)sys3(__NR_fcntl, h->base + GN_FD_PROG, F_DUPFD_CLOEXEC, 3); /* or -EBADF */
