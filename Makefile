@@ -40,8 +40,20 @@ check-apps-long: all
 	@tools/deps --quiet apps
 	@tests/run --build $(B) --only apps --large --long $(CHECKFLAGS)
 
+# what is an ordinary program (the command, the unit tests) with the sanitizers of the compiler
+check-asan:
+	@$(MAKE) B=build-asan MESONFLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fno-sanitize-recover=all' all
+	@tools/deps --quiet check
+	@tests/run --build build-asan --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output
+
 fuzz: all
+	@tools/deps --quiet check
 	@tests/run --build $(B) --only fuzz $(CHECKFLAGS)
+
+# the decoder against Zydis on all code of this machine: docs/decoder.md
+check-decoder: all
+	@tools/deps --quiet check
+	@tests/run --build $(B) --only campaign $(CHECKFLAGS)
 
 bench: all
 	@tools/deps --quiet bench
@@ -62,4 +74,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long fuzz bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-asan check-decoder fuzz bench lint analyse install clean

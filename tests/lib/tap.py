@@ -8,13 +8,15 @@ import subprocess
 import sys
 import tempfile
 
-__all__ = ["TOP", "BUILD", "G", "TMP", "ok", "skip", "done", "run", "put", "compiled"]
+__all__ = ["TOP", "BUILD", "G", "TMP", "ok", "skip", "done", "run", "put", "compiled", "SANITIZED"]
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
 if len(sys.argv) == 3 and sys.argv[1] == "--build":
     BUILD = os.path.abspath(sys.argv[2])
 G = os.path.join(BUILD, "gnomon")
+with open(G, "rb") as f:
+    SANITIZED = b"__asan_init" in f.read()  # has no room under a limit of address space
 TMP = os.path.realpath(tempfile.mkdtemp(prefix="gnomon-test."))
 atexit.register(shutil.rmtree, TMP, ignore_errors=True)
 
