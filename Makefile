@@ -42,9 +42,14 @@ check-apps-long: all
 
 # what is an ordinary program (the command, the unit tests) with the sanitizers of the compiler
 check-asan:
-	@$(MAKE) B=build-asan MESONFLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fno-sanitize-recover=all' all
+	@$(MAKE) --no-print-directory B=build-asan MESONFLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fno-sanitize-recover=all' all
 	@tools/deps --quiet check
 	@tests/run --build build-asan --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output
+
+# the same for memory that was never written: reading reports, damaged ones too
+check-valgrind: all
+	@tools/deps --quiet lint
+	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) --timeout-factor 4 $(CHECKFLAGS) cli/cli
 
 fuzz: all
 	@tools/deps --quiet check
@@ -74,4 +79,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-asan check-decoder fuzz bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-decoder fuzz bench lint analyse install clean

@@ -25,10 +25,11 @@ def setup():
 
 
 def sh(args, env=None, **kw):
-    """status, stdout, stderr of gnomon ARGS"""
+    """status, stdout, stderr of gnomon ARGS; with $VALGRIND what needs no guest runs under it"""
+    under = os.environ.get("VALGRIND", "").split() if args[:1] == ["explain"] else []
     e = dict(os.environ, **(env or {}))
     kw.setdefault("stdin", subprocess.DEVNULL)
-    p = subprocess.run([G, *args], env=e, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kw)
+    p = subprocess.run([*under, G, *args], env=e, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kw)
     return p.returncode, p.stdout.decode(errors="surrogateescape"), p.stderr.decode(errors="surrogateescape")
 
 
