@@ -170,6 +170,18 @@ def folder(work, name):
     return path
 
 
+def natively(opt, name, argv, cwd, timeout, env, want=0):
+    """the native run, and what it says of the test: its outcome is the only one if it is not PASS"""
+    r = execute(argv, cwd, timeout, env)
+    if r.status == 77:
+        last = (r.out.decode(errors="replace").strip().splitlines() or ["skipped"])[-1]
+        return r, Outcome(name, SKIP, re.sub(r".*# SKIP ", "", last))
+    if r.timed_out or r.status != want:
+        return r, Outcome(name + "[native]", FAIL, "bad test: native status %d%s" % (
+            r.status, ", timeout" if r.timed_out else ""), r.tail())
+    return r, Outcome(name + "[native]", PASS)
+
+
 def run_func(work, opt, src, name, d, variant):
     exe, bad = build(src, work, name, d, variant)
     if bad:
@@ -177,17 +189,12 @@ def run_func(work, opt, src, name, d, variant):
         return
     timeout = float(d.get("timeout", [20])[0]) * opt.timeout_factor
     argv = launch(d, exe, work)
-    native = execute(argv, folder(work, "native"), timeout, environment(work))
-    if native.status == 77:
-        yield Outcome(name, SKIP, re.sub(r".*# SKIP ", "", native.out.decode(errors="replace").strip()) or "skipped")
-        return
     want = int(d.get("status", [0])[0])
-    if native.timed_out or native.status != want:
-        yield Outcome(name + "[native]", FAIL, "bad test: native status %d%s" % (
-            native.status, ", timeout" if native.timed_out else ""), native.tail())
+    native, o = natively(opt, name, argv, folder(work, "native"), timeout, environment(work), want)
+    if o.state != PASS or "native" in opt.modes:
+        yield o
+    if o.state != PASS:
         return
-    if "native" in opt.modes:
-        yield Outcome(name + "[native]", PASS)
     allowed = d["modes"][0].split() if "modes" in d else list(KNOBS)
     for mode in opt.modes:
         if mode == "native" or mode not in allowed:
@@ -236,16 +243,12 @@ def run_viol(work, opt, src, name, d, variant):
         cls, *rest = line.split()
         wants.append(dict([w.split("=", 1) for w in rest], **{"class": cls}))
     fatal = any(w["class"] != "unwind" for w in wants)
-    native = execute(argv, folder(work, "native"), timeout, environment(work))
     want = int(d.get("status", [0])[0])
-    if native.status == 77:
-        yield Outcome(name, SKIP, re.sub(r".*# SKIP ", "", native.out.decode(errors="replace").strip()) or "skipped")
+    native, o = natively(opt, name, argv, folder(work, "native"), timeout, environment(work), want)
+    if o.state != PASS or "native" in opt.modes:
+        yield o
+    if o.state != PASS:
         return
-    if native.timed_out or native.status != want:
-        yield Outcome(name + "[native]", FAIL, "bad test: native status %d" % native.status, native.tail())
-        return
-    if "native" in opt.modes:
-        yield Outcome(name + "[native]", PASS)
     for mode in opt.modes:
         if mode == "native":
             continue
