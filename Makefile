@@ -7,7 +7,7 @@ DESTDIR ?=
 prefix ?=
 
 all: configure
-	@$(NINJA) gnomon gnomon-engine
+	@$(NINJA)
 
 # (Re)configures when there is no build folder yet, when a source file came or went, or the prefix changed.
 configure:
@@ -30,7 +30,6 @@ demo: all
 
 check: all
 	@tools/deps --quiet check
-	@$(NINJA)
 	@tests/run --build $(B) $(CHECKFLAGS)
 
 check-apps: all
@@ -41,20 +40,43 @@ check-apps-long: all
 	@tools/deps --quiet apps
 	@tests/run --build $(B) --only apps --large --long $(CHECKFLAGS)
 
+# what is an ordinary program (the command, the unit tests) with the sanitizers of the compiler
+check-asan:
+	@$(MAKE) --no-print-directory B=build-asan MESONFLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fno-sanitize-recover=all' all
+	@tools/deps --quiet check
+	@tests/run --build build-asan --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output
+
+# the same for memory that was never written: reading reports, damaged ones too
+check-valgrind: all
+	@tools/deps --quiet lint
+	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) --timeout-factor 4 $(CHECKFLAGS) cli/cli
+
 fuzz: all
+	@tools/deps --quiet check
 	@tests/run --build $(B) --only fuzz $(CHECKFLAGS)
+
+# the decoder against Zydis on all code of this machine: docs/decoder.md
+check-decoder: all
+	@tools/deps --quiet check
+	@tests/run --build $(B) --only campaign $(CHECKFLAGS)
 
 bench: all
 	@tools/deps --quiet bench
 	@bench/run --build $(B) $(BENCHFLAGS)
 
 lint: all
+	@tools/check_seams
 	@tools/lint --build $(B)
 
+analyse: all
+	@tools/deps --quiet lint
+	@tools/analyse $(if $(JOBS),--jobs $(JOBS))
+
 install: all
-	@DESTDIR=$(DESTDIR) meson install --no-rebuild -C $(B)
+	@to='$(DESTDIR)'; case $$to in '' | /*) ;; *) to='$(CURDIR)'/$$to ;; esac; \
+	DESTDIR=$$to meson install --no-rebuild -C $(B)
 
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long fuzz bench lint install clean
+.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-decoder fuzz bench lint analyse install clean

@@ -20,12 +20,19 @@
 extern int msg_fd;
 void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "gnomon: ...\n" */
 void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+/* strerror(3), and the limit that is to blame where one is; valid until the next call */
+const char *reason(int error);
 /* two lines and status 125; cmd NULL: no command was recognised */
 void usage_error(const struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 /* flushes stdout; the status to exit with (125 and a message if the output could not be written) */
 int stdout_done(void);
+
+/* fd.c */
 /* all of it, whatever the descriptor's mode; false if it cannot be written */
 bool write_all(int fd, const void *buf, size_t n);
+/* moves a new descriptor above 2, close-on-exec, so that a closed stdin stays closed; -1 with errno */
+int fd_above_stdio(int fd);
+int memfd_plain(const char *name); /* -1 with errno */
 
 /* which.c */
 /* what execvp(3) would pass to execve(2) for `name`; 0 or -errno */
@@ -33,6 +40,7 @@ int which(const char *name, char *path, size_t size);
 /* the engine's binary, opened close-on-exec above the standard descriptors; -1 if there is none */
 int engine_find(char *path, size_t size);
 int engine_open(char *path, size_t size); /* the same, or dies */
+bool proc_mounted(void);
 
 /* launch.c */
 struct guest {
@@ -42,9 +50,6 @@ struct guest {
 };
 /* Starts argv under the engine. Signals stay blocked until guest_wait(). Dies if it cannot start it. */
 void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, char **argv);
-int fd_above_stdio(int fd); /* moves a new descriptor above 2, close-on-exec; -1 with errno */
-
-int memfd_plain(const char *name);   /* -1 with errno */
 
 /* supervise.c */
 /* Forwards signals, follows stops, calls `poll` whenever the board changed and once at the end. Returns the

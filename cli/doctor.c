@@ -23,6 +23,7 @@
 #define ROBUST_UNLOCK 512 /* FUTEX_ROBUST_UNLOCK, Linux 7.2 */
 
 static bool broken; /* something without which no program can be checked */
+static bool have_proc;
 
 enum state { OK, INFO, MISSING, BROKEN };
 
@@ -71,14 +72,27 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-static void cpu(const char *flags)
+/* the CPU's own name, "" if it does not tell */
+static const char *cpu_name(unsigned name[13])
 {
-	unsigned a, b = 0, c = 0, d = 0, ecx1 = 0, x = 0, xa, xc, xd;
-	char buf[4096], size[64];
+	memset(name, 0, 13 * sizeof(*name));
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned *p = name + 4 * i;
+
+		if (!__get_cpuid(0x80000002 + i, &p[0], &p[1], &p[2], &p[3]))
+			break;
+	}
+	return (const char *)name + strspn((const char *)name, " ");
+}
+
+static void cpu(void)
+{
+	unsigned a, b = 0, c = 0, d = 0, ecx1 = 0, x = 0, xa, xc, xd, name[13];
+	char size[64];
 
 	__get_cpuid(1, &a, &x, &ecx1, &xd);
 	__get_cpuid_count(7, 0, &a, &b, &c, &d);
-	printf("CPU: %s\n", field("/proc/cpuinfo", "model name", buf, sizeof(buf)));
+	printf("CPU: %s\n", cpu_name(name));
 	line(INFO, "shadow stacks (CET SHSTK)", yes(c & 1u << 7), "gnomon does not need them");
 	line(INFO, "branch tracking (CET IBT)", yes(d & 1u << 20), "not used");
 	if (getauxval(AT_HWCAP2) & 2)
@@ -88,7 +102,7 @@ static void cpu(const char *flags)
 		     "check and run need it (a CPU of 2012 or later and Linux 5.9)");
 	line(c & 1u << 4 ? OK : INFO, "protection keys (PKU)", yes(c & 1u << 4),
 	     c & 1u << 4 ? "" : "the engine's data is guarded by its address only");
-	line(INFO, "AVX-512", has_word(flags, "avx512f") ? "yes" : "no", "");
+	line(INFO, "AVX-512", yes(__builtin_cpu_supports("avx512f")), "");
 	if (ecx1 & 1u << 27) {
 		__cpuid_count(0xd, 0, xa, x, xc, xd);
 		snprintf(size, sizeof(size), "%u bytes of state enabled, %u possible", x, xc);
@@ -98,15 +112,18 @@ static void cpu(const char *flags)
 	}
 }
 
-static void kernel(const char *flags)
+static void kernel(void)
 {
 	uint32_t word = 0, *pop = &word;
 	struct utsname un;
+	char buf[8192];
 	long r;
 
 	uname(&un);
 	printf("Kernel: %s %s\n", un.sysname, un.release);
-	if (has_word(flags, "user_shstk"))
+	if (!have_proc)
+		line(INFO, "user shadow stacks", "unknown", "only /proc tells");
+	else if (has_word(field("/proc/cpuinfo", "flags", buf, sizeof(buf)), "user_shstk"))
 		line(INFO, "user shadow stacks", "yes", "programs can have them without gnomon; it shows what they hit");
 	else
 		line(INFO, "user shadow stacks", "no", "gnomon gives programs theirs in software");
@@ -150,23 +167,29 @@ static void limit(enum state low, const char *name, int what, rlim_t least, cons
 	line(l.rlim_cur < least ? low : OK, name, text, l.rlim_cur < least ? means : "");
 }
 
-static void system_part(void)
+/* what only /proc tells */
+static void tunables(void)
 {
 	char buf[256];
-	const char *v;
+	const char *v = field("/proc/sys/vm/max_map_count", "", buf, sizeof(buf));
 
-	puts("System:");
-	if (access("/proc/self/maps", R_OK) == 0)
-		line(OK, "/proc", "mounted", "");
-	else
-		line(BROKEN, "/proc", "not mounted", "check and run read their own map there; explain works without");
-	memory();
-	v = field("/proc/sys/vm/max_map_count", "", buf, sizeof(buf));
 	line(*v && atol(v) < 65530 ? MISSING : OK, "vm.max_map_count", v,
 	     *v && atol(v) < 65530 ? "large programs may run out of mappings" : "");
 	v = field("/proc/sys/kernel/yama/ptrace_scope", "", buf, sizeof(buf));
 	line(INFO, "ptrace", *v == '3' ? "forbidden" : *v == '2' ? "root only" : *v == '1' ? "own children" : "allowed",
 	     "gnomon does not use it; debuggers under gnomon do");
+}
+
+static void system_part(void)
+{
+	puts("System:");
+	if (have_proc)
+		line(OK, "/proc", "mounted", "");
+	else
+		line(MISSING, "/proc", "not mounted", "programs are checked, but reports show bare addresses, no modules and symbols");
+	memory();
+	if (have_proc)
+		tunables();
 	limit(BROKEN, "open files (ulimit -n)", RLIMIT_NOFILE, 32, "gnomon keeps 5 descriptors above the program's");
 	limit(BROKEN, "file size (ulimit -f)", RLIMIT_FSIZE, sizeof(struct gn_board), "the report in memory counts as a file");
 	limit(MISSING, "address space (ulimit -v)", RLIMIT_AS, 2ul << 30,
@@ -196,15 +219,14 @@ static void libraries(void)
 int cmd_doctor(const struct command *cmd, int argc, char **argv)
 {
 	struct options o;
-	char **rest, buf[8192];
-	const char *flags;
+	char **rest;
 
 	options_parse(cmd, argc, argv, &o, &rest);
 	if (*rest)
 		usage_error(cmd, "doctor takes no operand: '%s'", *rest);
-	flags = field("/proc/cpuinfo", "flags", buf, sizeof(buf));
-	cpu(flags);
-	kernel(flags);
+	have_proc = proc_mounted();
+	cpu();
+	kernel();
 	system_part();
 	libraries();
 	puts("Commands:");

@@ -21,22 +21,7 @@
 #define HWCAP2_FSGSBASE 2
 #endif
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u
-#endif
-
-extern char **environ;
-
-int fd_above_stdio(int fd)
-{
-	int up;
-
-	if (fd < 0 || fd > 2)
-		return fd;
-	up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	close(fd);
-	return up;
-}
+#define WORK_WITHOUT "; 'gnomon explain' and 'gnomon doctor' work without"
 
 /* The limit on the size of files holds for memfds and the writes to them too; the hard limit is what binds.
  * SIGXFSZ is blocked meanwhile. */
@@ -59,26 +44,14 @@ static void fsize_restore(void)
 		setrlimit(RLIMIT_FSIZE, &fsize);
 }
 
-/* a memfd that is data for ever: systems with vm.memfd_noexec=2 want to be told (Linux 6.3) */
-int memfd_plain(const char *name)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	return fd_above_stdio(fd);
-}
-
 static int memfd(const char *name, size_t size)
 {
 	int fd = memfd_plain(name);
 
 	if (fd < 0)
-		die(GN_EXIT_USAGE, "memfd_create: %s (needs Linux 3.17, and a system that does not forbid it); "
-		    "'gnomon explain' and 'gnomon doctor' work without", strerror(errno));
+		die(GN_EXIT_USAGE, "memfd_create: %s" WORK_WITHOUT, reason(errno));
 	if (ftruncate(fd, (off_t)size) < 0)
-		die(GN_EXIT_USAGE, "memfd of %zu bytes: %s%s", size, strerror(errno),
-		    errno == EFBIG ? " (the limit on the size of files, ulimit -f, is too small)" : "");
+		die(GN_EXIT_USAGE, "memfd of %zu bytes: %s", size, reason(errno));
 	return fd;
 }
 
@@ -98,8 +71,7 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 	fcntl(g->board_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
 	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED, g->board_fd, 0);
 	if (b == MAP_FAILED)
-		die(GN_EXIT_USAGE, "mapping %zu MiB for the report: %s (is ulimit -v too small?)", sizeof(*b) >> 20,
-		    strerror(errno));
+		die(GN_EXIT_USAGE, "mapping %zu MiB for the report: %s", sizeof(*b) >> 20, reason(errno));
 	b->magic = GN_BOARD_MAGIC;
 	b->version = GN_BOARD_VERSION;
 	b->size = sizeof(*b);
@@ -126,7 +98,7 @@ static int make_exec(const char *path)
 	    pwrite(fd, path, n, offsetof(struct gn_exec, file)) < 0 ||
 	    pwrite(fd, path, n, offsetof(struct gn_exec, execfn)) < 0 ||
 	    pwrite(fd, comm, sizeof(comm), offsetof(struct gn_exec, comm)) < 0)
-		die(GN_EXIT_USAGE, "exec record: %s", strerror(errno));
+		die(GN_EXIT_USAGE, "exec record: %s", reason(errno));
 	return fd;
 }
 
@@ -166,7 +138,7 @@ static void __attribute__((noreturn)) child(struct plan *p)
 	signals_restore();
 	syscall(SYS_execveat, p->base + GN_FD_ENGINE, "", p->argv, environ, AT_EMPTY_PATH);
 fail:
-	p->error = errno;
+	p->error = errno; /* the parent's memory, too */
 	_exit(GN_EXIT_USAGE);
 }
 
@@ -185,13 +157,15 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 	char path[GN_PATH_MAX], engine[GN_PATH_MAX + 64];
 	struct plan plan = { .argv = argv };
 	int r = which(argv[0], path, sizeof(path));
+	pid_t pid;
 
 	if (r < 0)
 		die(r == -ENOENT ? GN_EXIT_NOTFOUND : GN_EXIT_NOEXEC, "%s: %s",
 		    *argv[0] ? argv[0] : "''", strerror(-r));
 	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
-		die(GN_EXIT_USAGE, "programs may not use FSGSBASE here (needs Linux 5.9 and a CPU of 2012 or later); "
-		    "'gnomon explain' and 'gnomon doctor' work without");
+		die(GN_EXIT_USAGE, "programs may not use FSGSBASE here (needs Linux 5.9 and a CPU of 2012 or later)" WORK_WITHOUT);
+	if (!proc_mounted() && !o->quiet)
+		msg("/proc is not mounted: programs are checked, but reports show bare addresses");
 	plan.from[GN_FD_ENGINE] = engine_open(engine, sizeof(engine));
 	fsize_raise();
 	make_board(g, o, mode);
@@ -201,13 +175,14 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 	plan.from[GN_FD_LOG] = log_descriptor(o->log_fd);
 	plan.base = free_base();
 
-	g->pid = vfork();
-	if (g->pid == 0)
+	pid = vfork();
+	if (pid == 0)
 		child(&plan);
-	if (g->pid < 0)
-		die(GN_EXIT_USAGE, "fork: %s", strerror(errno));
+	if (pid < 0)
+		die(GN_EXIT_USAGE, "fork: %s", reason(errno));
 	if (plan.error)
-		die(GN_EXIT_USAGE, "cannot start %s: %s", engine, strerror(plan.error));
+		die(GN_EXIT_USAGE, "cannot start %s: execveat: %s" WORK_WITHOUT, engine, reason(plan.error));
+	g->pid = pid;
 	close(plan.from[GN_FD_ENGINE]);
 	close(plan.from[GN_FD_EXEC]);
 	close(plan.from[GN_FD_LOG]);

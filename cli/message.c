@@ -1,37 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages of the command itself, and writing that survives odd descriptors. */
+/* Messages of the command itself. */
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 
 int msg_fd = 2;
 
-bool write_all(int fd, const void *buf, size_t n)
+const char *reason(int error)
 {
-	const char *p = buf;
+	static char text[160];
+	const char *limit = error == EMFILE ? " (ulimit -n)" : error == ENOMEM ? " (ulimit -v)" :
+			    error == EFBIG  ? " (ulimit -f)" : "";
 
-	while (n) {
-		ssize_t r = write(fd, p, n);
-
-		if (r < 0 && errno == EAGAIN) {
-			struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-
-			(void)poll(&pfd, 1, -1);
-			continue;
-		}
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return false;
-		p += r;
-		n -= (size_t)r;
-	}
-	return true;
+	snprintf(text, sizeof(text), "%s%s", strerror(error), limit);
+	return text;
 }
 
 static void vmsg(const char *fmt, va_list ap, const char *tail)
@@ -87,6 +72,6 @@ int stdout_done(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
-	msg("standard output: %s", strerror(errno));
+	msg("standard output: %s", reason(errno));
 	return GN_EXIT_USAGE;
 }

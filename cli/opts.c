@@ -12,9 +12,8 @@
 #include "gnomon/board.h"
 
 enum opt_id {
-#define OPT(id, s, l, arg, cmds, help) O_##id,
+#define OPT(id, ...) O_##id,
 #include "opts.def"
-#undef OPT
 	O_COUNT
 };
 
@@ -24,9 +23,8 @@ static const struct opt {
 	unsigned cmds;
 	const char *help;
 } opts[] = {
-#define OPT(id, s, l, arg, cmds, help) { s, l, arg, cmds, help },
+#define OPT(id, s, l, arg, cmds, help, ...) { s, l, arg, cmds, help },
 #include "opts.def"
-#undef OPT
 };
 
 #define HELP_COLUMN 26
@@ -76,12 +74,13 @@ static void apply(const struct command *cmd, struct options *o, enum opt_id id, 
 	case O_JSON: o->json = true; break;
 	case O_HTML: o->html = true; break;
 	case O_HELP: o->help = true; break;
+	case O_VERSION:
 	case O_COUNT: break;
 	}
 }
 
-/* index of the option that `a` names for this command, or O_COUNT; *value is what stands in the same word */
-static unsigned find(const struct command *cmd, const char *a, const char **value)
+/* index of the option that `a` names for these commands, or O_COUNT; *value is what stands in the same word */
+static unsigned find(unsigned cmds, const char *a, const char **value)
 {
 	unsigned i;
 
@@ -90,7 +89,7 @@ static unsigned find(const struct command *cmd, const char *a, const char **valu
 		const struct opt *p = &opts[i];
 		size_t n;
 
-		if (!(p->cmds & cmd->id))
+		if (!(p->cmds & cmds))
 			continue;
 		if (a[1] != '-') {
 			if (!p->shrt || a[1] != p->shrt)
@@ -112,6 +111,56 @@ static unsigned find(const struct command *cmd, const char *a, const char **valu
 	return O_COUNT;
 }
 
+static void options_help(unsigned cmds)
+{
+	printf("\nOptions:\n");
+	for (unsigned i = 0; i < O_COUNT; i++) {
+		const struct opt *p = &opts[i];
+		char name[64];
+		int n;
+
+		if (!(p->cmds & cmds) || (p->cmds & C_HIDDEN))
+			continue;
+		n = snprintf(name, sizeof(name), "  %c%c%s--%s%s%s", p->shrt ? '-' : ' ', p->shrt ? p->shrt : ' ',
+			     p->shrt ? ", " : "  ", p->name, p->arg ? "=" : "", p->arg ? p->arg : "");
+		printf("%s%*s%s\n", name, n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", p->help);
+	}
+}
+
+static void command_help(const struct command *cmd)
+{
+	printf("Usage: gnomon %s [options]%s%s\n\n%s\n", cmd->name, *cmd->operands ? " " : "", cmd->operands,
+	       cmd->purpose);
+	options_help(cmd->id);
+	printf("\nFor more details see gnomon(1).\n");
+}
+
+static void general_help(void)
+{
+	printf("Usage: gnomon COMMAND [options] [-- PROGRAM ARGUMENTS...]\n\n"
+	       "Run x86-64 Linux programs with shadow stacks in software.\n\nCommands:\n");
+	for (const struct command *c = commands; c->name; c++)
+		printf("  %-10s%s\n", c->name, c->purpose);
+	options_help(C_GENERAL);
+	printf("\n'gnomon COMMAND --help' explains a command. For more details see gnomon(1).\n");
+}
+
+void option_general(const char *a)
+{
+	const char *value;
+	unsigned id = find(C_GENERAL, a, &value);
+
+	if (value)
+		id = O_COUNT;
+	if (id == O_HELP)
+		general_help();
+	else if (id == O_VERSION)
+		printf("gnomon %s\n", GN_VERSION);
+	else
+		usage_error(NULL, "unknown option '%s'", a);
+	exit(stdout_done());
+}
+
 void options_parse(const struct command *cmd, int argc, char **argv, struct options *o, char ***operands)
 {
 	int i;
@@ -130,7 +179,7 @@ void options_parse(const struct command *cmd, int argc, char **argv, struct opti
 			i++;
 			break;
 		}
-		id = find(cmd, a, &value);
+		id = find(cmd->id, a, &value);
 		if (id == O_COUNT)
 			usage_error(cmd, "unknown option '%s'", a);
 		if (opts[id].arg && !value) {
@@ -147,34 +196,4 @@ void options_parse(const struct command *cmd, int argc, char **argv, struct opti
 		}
 	}
 	*operands = argv + i;
-}
-
-void command_help(const struct command *cmd)
-{
-	printf("Usage: gnomon %s [options]%s%s\n\n%s\n\nOptions:\n", cmd->name, *cmd->operands ? " " : "",
-	       cmd->operands, cmd->purpose);
-	for (unsigned i = 0; i < O_COUNT; i++) {
-		const struct opt *p = &opts[i];
-		char name[64];
-		int n;
-
-		if (!(p->cmds & cmd->id) || (p->cmds & C_HIDDEN))
-			continue;
-		n = snprintf(name, sizeof(name), "  %c%c%s--%s%s%s", p->shrt ? '-' : ' ', p->shrt ? p->shrt : ' ',
-			     p->shrt ? ", " : "  ", p->name, p->arg ? "=" : "", p->arg ? p->arg : "");
-		printf("%s%*s%s\n", name, n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", p->help);
-	}
-	printf("\nFor more details see gnomon(1).\n");
-}
-
-void general_help(void)
-{
-	printf("Usage: gnomon COMMAND [options] [-- PROGRAM ARGUMENTS...]\n\n"
-	       "Run x86-64 Linux programs with shadow stacks in software.\n\nCommands:\n");
-	for (const struct command *c = commands; c->name; c++)
-		printf("  %-10s%s\n", c->name, c->purpose);
-	printf("\nOptions:\n"
-	       "  -h, --help              print this help and exit\n"
-	       "  -V, --version           print the version and exit\n\n"
-	       "'gnomon COMMAND --help' explains a command. For more details see gnomon(1).\n");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Command line: one table (opts.def) gives the parser, the help texts and what the manual is checked against.
+ * Command line: one table (opts.def) gives the parser, the help texts and the manual's lists.
  */
 #ifndef GNOMON_CLI_OPTS_H
 #define GNOMON_CLI_OPTS_H
@@ -8,11 +8,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define C_CHECK 1u
-#define C_RUN 2u
-#define C_EXPLAIN 4u
-#define C_DOCTOR 8u
-#define C_HIDDEN 0x100u
+/* C_CHECK ...: one bit for each command */
+enum {
+#define CMD(id, ...) N_##id,
+#include "opts.def"
+	N_COMMANDS
+};
+enum {
+#define CMD(id, ...) C_##id = 1u << N_##id,
+#include "opts.def"
+	C_GENERAL = 1u << N_COMMANDS, /* gnomon without a command */
+	C_ALL = 2 * C_GENERAL - 1,
+	C_HIDDEN = 1u << 31,
+};
 
 struct command {
 	unsigned id; /* C_* */
@@ -21,8 +29,7 @@ struct command {
 	const char *purpose;
 	int (*run)(const struct command *cmd, int argc, char **argv);
 };
-extern const struct command commands[];
-const struct command *command_find(const char *name);
+extern const struct command commands[]; /* main.c; ends with a name of NULL */
 
 struct options {
 	bool stop, unwinds, strict, no_follow, quiet, stats, json, html;
@@ -37,7 +44,7 @@ struct options {
 
 /* Reads options up to "--" or the first operand; *operands is what is left. Does not return on bad usage. */
 void options_parse(const struct command *cmd, int argc, char **argv, struct options *o, char ***operands);
-void command_help(const struct command *cmd);
-void general_help(void);
+/* an option in the place of a command: does what it says and ends the process */
+void option_general(const char *a) __attribute__((noreturn));
 
 #endif

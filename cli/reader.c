@@ -93,14 +93,14 @@ void report_open(struct report *r, const char *file)
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		die(GN_EXIT_USAGE, "%s: %s", file, strerror(errno));
+		die(GN_EXIT_USAGE, "%s: %s", file, reason(errno));
 	if (!S_ISREG(st.st_mode))
 		die(GN_EXIT_USAGE, "%s: not a regular file", file);
 	if ((size_t)st.st_size < head)
 		die(GN_EXIT_USAGE, "%s: not a gnomon report (too short)", file);
 	b = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (b == MAP_FAILED)
-		die(GN_EXIT_USAGE, "%s: %s", file, strerror(errno));
+		die(GN_EXIT_USAGE, "%s: %s", file, reason(errno));
 	close(fd);
 	if (b->magic != GN_BOARD_MAGIC)
 		die(GN_EXIT_USAGE, "%s: not a gnomon report", file);

@@ -84,18 +84,18 @@ static void open_outputs(struct show *s)
 {
 	s->log_fd = s->json_fd = s->report_fd = -1;
 	if (s->o.log_fd != 2 && fcntl(s->o.log_fd, F_GETFD) < 0)
-		die(GN_EXIT_USAGE, "--log-fd %d: %s", s->o.log_fd, strerror(errno));
+		die(GN_EXIT_USAGE, "--log-fd %d: %s", s->o.log_fd, reason(errno));
 	if (!s->o.quiet)
 		s->log_fd = fcntl(s->o.log_fd, F_DUPFD_CLOEXEC, 3);
 	if (s->o.json_fd >= 0) {
 		s->json_fd = fcntl(s->o.json_fd, F_DUPFD_CLOEXEC, 3);
 		if (s->json_fd < 0)
-			die(GN_EXIT_USAGE, "--json-fd %d: %s", s->o.json_fd, strerror(errno));
+			die(GN_EXIT_USAGE, "--json-fd %d: %s", s->o.json_fd, reason(errno));
 	}
 	if (s->o.report) {
 		s->report_fd = fd_above_stdio(open(s->o.report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
 		if (s->report_fd < 0)
-			die(GN_EXIT_USAGE, "%s: %s", s->o.report, strerror(errno));
+			die(GN_EXIT_USAGE, "%s: %s", s->o.report, reason(errno));
 	}
 }
 
@@ -119,7 +119,7 @@ int cmd_run(const struct command *cmd, int argc, char **argv)
 	if (s.report_fd >= 0) {
 		r = report_write(g.board, s.report_fd);
 		if (r < 0 || close(s.report_fd) < 0)
-			msg("%s: %s, the report is not complete", s.o.report, strerror(r < 0 ? -r : errno));
+			msg("%s: %s, the report is not complete", s.o.report, reason(r < 0 ? -r : errno));
 	}
 	tally(&s.r, &t);
 	if (s.o.error_exitcode >= 0 && !t.clean)

@@ -116,7 +116,7 @@ static bool reap(pid_t pid, int *status)
 			if (errno == EINTR)
 				continue;
 			/* cannot happen: nobody else waits for our child */
-			die(GN_EXIT_USAGE, "waitid: %s", strerror(errno));
+			die(GN_EXIT_USAGE, "waitid: %s", reason(errno));
 		}
 		if (si.si_pid == 0)
 			return false;

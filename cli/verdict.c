@@ -21,7 +21,7 @@ void tally(const struct report *r, struct tally *t)
 			t->bad_times += t->times[c];
 		}
 	}
-	t->bugs = r->b->class_count[0]; /* report_bug() of engine/kern/report.c */
+	t->bugs = r->b->class_count[0]; /* where an engine gave up */
 	t->clean = t->bad_times == 0;
 }
 
@@ -162,7 +162,7 @@ void verdict_text(FILE *f, const struct report *r, bool unwinds, size_t most)
 	}
 	shortcomings(f, r);
 	if (t.bugs) {
-		fprintf(f, "gnomon: no verdict: the engine failed in %lu process%s, see its BUG block\n", t.bugs,
+		fprintf(f, "gnomon: no verdict: the engine failed in %lu process%s, see what it says above\n", t.bugs,
 			t.bugs == 1 ? "" : "es");
 	} else if (!procs) {
 		fputs("gnomon: nothing was checked\n", f);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding files: the program as execvp(3) finds it, and the engine. */
+/* Finding files: the program as execvp(3) finds it, the engine, /proc. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,33 +67,49 @@ int which(const char *name, char *path, size_t size)
 	return denied ? -EACCES : -ENOENT;
 }
 
-static int try_engine(char *path, size_t size, const char *dir, size_t dirlen, const char *below)
+static int try_engine(char *path, size_t size, const char *dir, const char *below)
 {
-	int n = snprintf(path, size, "%.*s%s/" ENGINE, (int)dirlen, dir, below);
+	int n = snprintf(path, size, "%s%s/" ENGINE, dir, below);
 
-	if (n < 0 || (size_t)n >= size)
+	if (n < 0 || (size_t)n >= size) {
+		errno = ENAMETOOLONG;
 		return -1;
+	}
 	return fd_above_stdio(open(path, O_RDONLY | O_CLOEXEC));
+}
+
+/* The folder this command lies in; false if nobody can say. Without /proc the kernel's word for what was executed
+ * serves, as long as nobody changed the folder or the file since. */
+static bool own_folder(char self[GN_PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", self, GN_PATH_MAX - 1);
+
+	if (n > 0)
+		self[n] = 0;
+	else if (!realpath((const char *)getauxval(AT_EXECFN), self))
+		return false;
+	*strrchr(self, '/') = 0; /* both are absolute */
+	return true;
 }
 
 int engine_find(char *path, size_t size)
 {
 	char self[GN_PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
 	int fd = -1;
 
-	if (n > 0) {
-		self[n] = 0;
-		slash = strrchr(self, '/');
-		n = slash ? slash - self : 0;
-		fd = try_engine(path, size, self, (size_t)n, "");
+	if (own_folder(self)) {
+		fd = try_engine(path, size, self, "");
 		if (fd < 0)
-			fd = try_engine(path, size, self, (size_t)n, "/../libexec");
+			fd = try_engine(path, size, self, "/" GN_BIN_TO_LIBEXEC);
 	}
 	if (fd < 0)
-		fd = try_engine(path, size, GN_LIBEXECDIR, strlen(GN_LIBEXECDIR), "");
+		fd = try_engine(path, size, GN_LIBEXECDIR, "");
 	return fd;
+}
+
+bool proc_mounted(void)
+{
+	return access("/proc/self/maps", R_OK) == 0;
 }
 
 int engine_open(char *path, size_t size)
@@ -100,7 +117,6 @@ int engine_open(char *path, size_t size)
 	int fd = engine_find(path, size);
 
 	if (fd < 0)
-		die(GN_EXIT_USAGE, "no " ENGINE " beside gnomon or in " GN_LIBEXECDIR ": %s%s", strerror(errno),
-		    access("/proc/self/exe", F_OK) < 0 ? " (/proc is not mounted)" : "");
+		die(GN_EXIT_USAGE, "no " ENGINE " beside gnomon or in " GN_LIBEXECDIR ": %s", reason(errno));
 	return fd;
 }

@@ -9,10 +9,11 @@
 static u8 *far_jump(struct arena *a, const u8 *to)
 {
 	u8 *p = cache_cold_alloc(a, 16);
-	struct emit e = { p, p + 16 };
+	struct emit e;
 
 	if (!p)
 		return NULL;
+	e = (struct emit){ p, p + 16 };
 	EMIT(&e, 0xff, 0x25, 0, 0, 0, 0);
 	emit64(&e, (u64)to);
 	return p;

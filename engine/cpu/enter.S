@@ -37,7 +37,7 @@
 	mov	gs:[SLOT_GREG(4)], rsp
 	mov	rsp, gs:[SLOT_ENGINE_SP]
 	pushfq
-	pop	gs:[SLOT_RFLAGS]
+	pop	qword ptr gs:[SLOT_RFLAGS]
 	cld
 	mov	rdi, gs:[SLOT_SELF]
 	xor	ebp, ebp
@@ -120,7 +120,7 @@ cpu_resume:
 cpu_resume_check:
 	cmp	dword ptr gs:[SLOT_PENDING], 0
 	jne	cpu_resume_pending
-	push	gs:[SLOT_RFLAGS]
+	push	qword ptr gs:[SLOT_RFLAGS]
 	popfq
 	mov	rax, gs:[SLOT_GREG(0)]
 	mov	rcx, gs:[SLOT_GREG(1)]

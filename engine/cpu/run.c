@@ -59,6 +59,13 @@ static struct block *build_store(struct vcpu *v, const struct xlate_source *s, u
 	return b;
 }
 
+static void __noreturn no_memory(gaddr_t pc)
+{
+	/* what was not run to its end is not clean: no verdict */
+	__atomic_fetch_add(&eng.board->class_count[0], 1, __ATOMIC_RELAXED);
+	rt_die(GN_EXIT_USAGE, "no memory for the code cache near %lx (ulimit -v or -d too small?)", pc);
+}
+
 struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 {
 	struct xlate_source s;
@@ -80,7 +87,7 @@ struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 		flush_everything(v);
 		b = xlate_block(&s, res);
 		if (!b)
-			rt_die(GN_EXIT_USAGE, "no memory for the code cache near %lx", pc);
+			no_memory(pc);
 	}
 	if (b->flags & BLOCK_STRADDLE)
 		cpu_up.guard_code(PAGE_DOWN(pc) + PAGE_SIZE);

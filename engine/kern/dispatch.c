@@ -76,8 +76,10 @@ static bool unguard_mmsg(struct vcpu *v, gaddr_t at, u64 n)
 {
 	bool any = false;
 
-	for (n = min(n, 1024ul); n; n--, at += MMSG_STRIDE)
-		any |= unguard_msg(v, at) | unguard_bytes(v, at, MMSG_STRIDE);
+	for (n = min(n, 1024ul); n; n--, at += MMSG_STRIDE) {
+		any |= unguard_msg(v, at);
+		any |= unguard_bytes(v, at, MMSG_STRIDE);
+	}
 	return any;
 }
 

@@ -24,7 +24,7 @@ static enum sig_restart by_timeout(int fd, int option)
 
 static enum sig_restart futex(const u64 *a)
 {
-	switch (a[1] & FUTEX_CMD_MASK) {
+	switch ((int)a[1] & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT:
 	case FUTEX_WAIT_BITSET:
 		return a[3] ? RESTART_BLOCK : RESTART_SYS;

@@ -114,7 +114,7 @@ static long plan_elf(struct plan *p, const struct exec_file *file, const char *p
 	long r = elf_open(&f, file->fd, file->size);
 
 	if (r) {
-		p->why = "truncated or damaged ELF headers";
+		p->why = r == -ENOEXEC ? "truncated or damaged ELF headers" : "its ELF headers";
 		return r;
 	}
 	r = elf_interp(&f, p->interp);

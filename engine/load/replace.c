@@ -70,19 +70,18 @@ static long write_all(int fd, const void *buf, size_t n)
 	return 0;
 }
 
-/* a readable descriptor with the record in it. A memfd counts against RLIMIT_FSIZE; where that is too small for
- * it a pipe serves */
+/* A readable descriptor with the record in it. A memfd counts against RLIMIT_FSIZE and may be forbidden; then a
+ * pipe serves, which has room for a record. */
 static long make_record(const struct gn_exec *rec)
 {
 	struct rlimit64 { u64 cur, max; } lim = { 0, 0 };
 	int fds[2] = { -1, -1 };
-	long r;
+	long r = -EFBIG;
 
 	sys4(__NR_prlimit64, 0, RLIMIT_FSIZE, NULL, &lim);
-	if (lim.cur >= sizeof(*rec)) {
+	if (lim.cur >= sizeof(*rec))
 		r = sys2(__NR_memfd_create, "gnomon-exec", MFD_CLOEXEC);
-		if (r < 0)
-			return r;
+	if (r >= 0) {
 		fds[0] = (int)r;
 		r = write_all(fds[0], rec, sizeof(*rec));
 	} else {
@@ -145,16 +144,17 @@ static void take_back(struct handover *h)
 static long hand_over(struct handover *h, int record, int prog)
 {
 	struct { u64 cur, max; } lim, wide;
+	u64 end = (u64)eng.fd_base + GN_FD_COUNT;
 	long r = 0;
 
 	*h = (struct handover){ .base = eng.fd_base, .old_prog = -1 };
 	sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, &lim);
 	wide = lim;
-	if (lim.cur < (u64)(h->base + GN_FD_COUNT)) {
-		wide.cur = min(lim.max, (u64)(h->base + GN_FD_COUNT));
+	if (lim.cur < end) {
+		wide.cur = min(lim.max, end);
 		sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, &wide, NULL);
 	}
-	if (wide.cur < (u64)(h->base + GN_FD_COUNT))
+	if (wide.cur < end)
 		r = move_block(h, wide.cur);
 	else
 		h->old_prog = (int)sys3(__NR_fcntl, h->base + GN_FD_PROG, F_DUPFD_CLOEXEC, 3); /* or -EBADF */

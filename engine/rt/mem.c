@@ -8,14 +8,16 @@
 /* below this, the start-up cost of the string instructions is larger than a loop of words */
 #define STRING_INSN_MIN 96
 
+typedef u64 any64 __attribute__((may_alias, aligned(1)));
+
 static inline u64 load64(const void *p)
 {
-	return *(const u64 __attribute__((may_alias, aligned(1))) *)p;
+	return *(const any64 *)p;
 }
 
 static inline void store64(void *p, u64 v)
 {
-	*(u64 __attribute__((may_alias, aligned(1))) *)p = v;
+	*(any64 *)p = v;
 }
 
 void *memcpy(void *dst, const void *src, size_t n)

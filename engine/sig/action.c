@@ -9,7 +9,7 @@
 
 #define ONSTACK 1
 #define DISABLE 2
-#define AUTODISARM (1 << 31)
+#define AUTODISARM (1u << 31)
 #define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 #define MINSIGSTKSZ_ 2048
 

@@ -11,7 +11,7 @@
 #define TOKEN_BIT (1ul << 63)
 #define ONSTACK 1
 #define DISABLE 2
-#define AUTODISARM (1 << 31)
+#define AUTODISARM (1u << 31)
 
 static u64 xfeatures(void)
 {

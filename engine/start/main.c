@@ -49,6 +49,7 @@ static const char *error_text(long err)
 	case EIO: return "Input/output error";
 	case EFAULT: return "Bad address";
 	case EMFILE: return "Too many open files";
+	case ENOSYS: return "Function not implemented";
 	case ETXTBSY: return "Text file busy";
 	}
 	return NULL;

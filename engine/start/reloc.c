@@ -22,7 +22,7 @@ void start_relocate(u64 base, const Elf64_Dyn *dyn)
 		else if (dyn->d_tag == DT_RELASZ)
 			size = dyn->d_un.d_val;
 	}
-	for (; size >= sizeof(*rela); size -= sizeof(*rela), rela++) {
+	for (; rela && size >= sizeof(*rela); size -= sizeof(*rela), rela++) {
 		if (ELF64_R_TYPE(rela->r_info) != R_X86_64_RELATIVE)
 			__builtin_trap(); /* the build checks that there are no others */
 		*(u64 *)(base + rela->r_offset) = base + (u64)rela->r_addend;

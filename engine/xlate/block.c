@@ -16,7 +16,7 @@ void xl_record(struct xl *x, enum rkind kind, u32 glen)
 	x->side[x->nside++] = (u8)hlen;
 	x->side[x->nside++] = (u8)(glen | kind << 4);
 	x->rec_start = x->e.p;
-	x->res = recipe_res_after(kind, x->res);
+	x->res = recipe_res_after((u8)kind, x->res);
 }
 
 void xl_exit_site(struct xl *x, u8 kind, gaddr_t target)

@@ -13,10 +13,10 @@ struct emit {
 	u8 *p, *limit; /* writing past the limit is a bug: the caller reserved the worst case */
 };
 
-static inline void emit8(struct emit *e, u8 b)
+static inline void emit8(struct emit *e, int b)
 {
 	BUG_ON(e->p >= e->limit);
-	*e->p++ = b;
+	*e->p++ = (u8)b;
 }
 
 static inline void emit_bytes(struct emit *e, const void *src, size_t n)

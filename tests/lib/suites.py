@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
+import time
 
 from harness import FAIL, PASS, SKIP, Job, Outcome, execute
 
@@ -20,6 +20,7 @@ SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3}
 def environment(work, **more):
     env = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": work, "TMPDIR": work, "TZ": "UTC0", "TERM": "dumb",
            "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": "1700000000"}
+    env.update({k: v for k, v in os.environ.items() if k in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "VALGRIND")})
     env.update(more)
     return env
 
@@ -30,7 +31,7 @@ def which(name):
 
 # what a test's leading comment may say, one `key: value` a line
 KEYS = ("flags", "cc", "variant", "args", "launcher", "timeout", "needs", "modes", "verdict", "expect", "stderr", "skip-check",
-        "mode-reason", "large", "libs", "status", "so", "alone", "stop-status", "optional", "setup")
+        "mode-reason", "large", "libs", "status", "so", "alone", "stop-status", "optional", "setup", "fuzz", "campaign")
 
 
 def directives(path):
@@ -169,6 +170,18 @@ def folder(work, name):
     return path
 
 
+def natively(opt, name, argv, cwd, timeout, env, want=0):
+    """the native run, and what it says of the test: its outcome is the only one if it is not PASS"""
+    r = execute(argv, cwd, timeout, env)
+    if r.status == 77:
+        last = (r.out.decode(errors="replace").strip().splitlines() or ["skipped"])[-1]
+        return r, Outcome(name, SKIP, re.sub(r".*# SKIP ", "", last))
+    if r.timed_out or r.status != want:
+        return r, Outcome(name + "[native]", FAIL, "bad test: native status %d%s" % (
+            r.status, ", timeout" if r.timed_out else ""), r.tail())
+    return r, Outcome(name + "[native]", PASS)
+
+
 def run_func(work, opt, src, name, d, variant):
     exe, bad = build(src, work, name, d, variant)
     if bad:
@@ -176,17 +189,12 @@ def run_func(work, opt, src, name, d, variant):
         return
     timeout = float(d.get("timeout", [20])[0]) * opt.timeout_factor
     argv = launch(d, exe, work)
-    native = execute(argv, folder(work, "native"), timeout, environment(work))
-    if native.status == 77:
-        yield Outcome(name, SKIP, re.sub(r".*# SKIP ", "", native.out.decode(errors="replace").strip()) or "skipped")
-        return
     want = int(d.get("status", [0])[0])
-    if native.timed_out or native.status != want:
-        yield Outcome(name + "[native]", FAIL, "bad test: native status %d%s" % (
-            native.status, ", timeout" if native.timed_out else ""), native.tail())
+    native, o = natively(opt, name, argv, folder(work, "native"), timeout, environment(work), want)
+    if o.state != PASS or "native" in opt.modes:
+        yield o
+    if o.state != PASS:
         return
-    if "native" in opt.modes:
-        yield Outcome(name + "[native]", PASS)
     allowed = d["modes"][0].split() if "modes" in d else list(KNOBS)
     for mode in opt.modes:
         if mode == "native" or mode not in allowed:
@@ -235,16 +243,12 @@ def run_viol(work, opt, src, name, d, variant):
         cls, *rest = line.split()
         wants.append(dict([w.split("=", 1) for w in rest], **{"class": cls}))
     fatal = any(w["class"] != "unwind" for w in wants)
-    native = execute(argv, folder(work, "native"), timeout, environment(work))
     want = int(d.get("status", [0])[0])
-    if native.status == 77:
-        yield Outcome(name, SKIP, re.sub(r".*# SKIP ", "", native.out.decode(errors="replace").strip()) or "skipped")
+    native, o = natively(opt, name, argv, folder(work, "native"), timeout, environment(work), want)
+    if o.state != PASS or "native" in opt.modes:
+        yield o
+    if o.state != PASS:
         return
-    if native.timed_out or native.status != want:
-        yield Outcome(name + "[native]", FAIL, "bad test: native status %d" % native.status, native.tail())
-        return
-    if "native" in opt.modes:
-        yield Outcome(name + "[native]", PASS)
     for mode in opt.modes:
         if mode == "native":
             continue
@@ -321,11 +325,15 @@ def scripts(opt, suite):
     return jobs
 
 
-def unit(opt):
-    """Hosted tests of single modules: the comment of each has its `gcc ...` line."""
+SEED = int(time.time())
+
+
+def unit(opt, key=None):
+    """Hosted tests of single modules: the comment of each has its `gcc ...` line. With `key` only those that have a line of
+    that name, with the arguments that stand there; @SEED@ is another number each time."""
     jobs = []
 
-    def go(work, src, name):
+    def go(work, src, name, args):
         with open(src) as f:
             m = re.search(r"^ \*\s+(gcc (?:.*\\\n \*)*.*)$", f.read(), re.M)
         if not m:
@@ -334,15 +342,25 @@ def unit(opt):
         exe = os.path.join(work, "prog")
         line = re.sub(r"\\\n \*", " ", m.group(1)).strip().rstrip(".")
         line = re.sub(r"\s-o \S+", "", line)
+        if opt.sanitize:
+            line = line.replace("gcc ", "gcc -fsanitize=address,undefined -fno-sanitize-recover=all ", 1)
         r = execute(["/bin/bash", "-c", "exec %s -o %s" % (line, exe)], opt.top, 300, environment(work))
         if r.status:
             yield Outcome(name, FAIL, "cannot build", r.tail())
             return
-        yield from tap(work, name, [exe], 300 * opt.timeout_factor, environment(work))
+        argv = [exe] + args.replace("@SEED@", str(SEED)).split()
+        for o in tap(work, name, argv, (7200 if key else 300) * opt.timeout_factor, environment(work)):
+            if o.state == FAIL:
+                o.detail += "\narguments: " + " ".join(argv[1:])
+            yield o
 
     for src in sorted(glob.glob(os.path.join(opt.top, "tests", "unit", "*.c"))):
-        name = "unit/" + os.path.basename(src)[:-2]
-        jobs.append(Job(name, lambda work, s=src, n=name: go(work, s, n), cost=5))
+        stem = os.path.basename(src)[:-2]
+        if not key:
+            jobs.append(Job("unit/" + stem, lambda work, s=src, n="unit/" + stem: go(work, s, n, ""), cost=5))
+        for args in directives(src).get(key, []):
+            name = "%s/%s" % (key, stem)
+            jobs.append(Job(name, lambda work, s=src, n=name, a=args: go(work, s, n, a), cost=5))
     return jobs
 
 
@@ -437,15 +455,6 @@ def row(path, name, d, native, r, events, why):
                             "check_s": round(r.seconds, 2)}) + "\n")
 
 
-def fuzz(opt):
-    """The fuzzing tests with many more cases than `make check` gives them."""
-    jobs = []
-    for j in unit(opt):
-        if "fuzz" in j.name:
-            jobs.append(j)
-    return jobs
-
-
 SUITES = {
     "lint": lint,
     "unit": unit,
@@ -454,6 +463,8 @@ SUITES = {
     "func": lambda opt: programs(opt, "func"),
     "viol": lambda opt: programs(opt, "viol"),
     "apps": apps,
-    "fuzz": fuzz,
+    # longer than anybody waits for
+    "fuzz": lambda opt: unit(opt, "fuzz"),
+    "campaign": lambda opt: unit(opt, "campaign"),
 }
-NOT_BY_DEFAULT = ("fuzz",)
+NOT_BY_DEFAULT = ("fuzz", "campaign")

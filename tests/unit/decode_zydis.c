@@ -8,7 +8,9 @@
  *   gcc -std=gnu11 -g -O2 -Wall -Wextra -Iengine -Itests/lib tests/unit/decode_zydis.c \
  *     $(echo 'int main(){}' | gcc -xc - -o /dev/null -lZydis 2>/dev/null && echo -lZydis)
  * Usage: decode_zydis [--limit BYTES] [--random N] [--seed S] [--full] [--bench FILE] [PATH...]. TAP on stdout.
- * Without arguments: a small part of what there is; `--full` and /usr for the long campaign.
+ * Without arguments: a small part of what there is.
+ * fuzz: --random 20000000 --seed @SEED@
+ * campaign: --full --random 100000000 --seed @SEED@ /usr/bin /usr/sbin /usr/lib /usr/lib64 /usr/libexec
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -11,6 +11,7 @@
  *     engine/kern/{sys_madvise,sys_mm,sys_poll,sys_prctl,sys_proc,sys_shm,sys_signal}.c \
  *     engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
+ * fuzz: 300000 @SEED@
  */
 #define _GNU_SOURCE
 #include <stdio.h>

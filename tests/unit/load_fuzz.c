@@ -9,6 +9,7 @@
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude tests/unit/load_fuzz.c \
  *     engine/load/{elf,interp,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
  * Usage: load_fuzz [CASES [SEED]]. TAP on stdout.
+ * fuzz: 50000 @SEED@
  */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -7,6 +7,7 @@
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude -Itests/lib \
  *     tests/unit/vma_test.c engine/kern/{vma,guard}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
  * Usage: vma_test [ROUNDS [SEED]]. TAP on stdout.
+ * fuzz: 1000000 @SEED@
  */
 #define _GNU_SOURCE
 #include <stdio.h>
