@@ -13,7 +13,7 @@ static u8 *far_jump(struct arena *a, const u8 *to)
 
 	if (!p)
 		return NULL;
-	EMIT(&e, 0xff, 0x25, 0, 0, 0, 0);
+	EMIT(&e, 0xff, 0x25, 2, 0, 0, 0, 0, 0);
 	emit64(&e, (u64)to);
 	return p;
 }
