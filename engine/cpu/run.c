@@ -124,7 +124,7 @@ static void fetch_fault(struct vcpu *v)
 
 static void chaos(struct vcpu *v)
 {
-	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % 64 == 0 && cpu_thread_count() == 1)
+	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % eng.set.flush_every == 0 && cpu_thread_count() == 1)
 		flush_everything(v);
 }
 
