@@ -16,8 +16,14 @@ struct place {
 	u64 frame;  /* pushed at RSP, with this word; 0 = none */
 	u64 victim; /* the newest live frame pushed at RSP, whatever its word; 0 = none */
 	u64 above;  /* the newest live frame on RSP's stack that is still to return; 0 = none */
-	bool same;  /* all of these on the stack the newest frames stand on, or on one it interrupted */
+	bool same;  /* all of these on the stack the newest frames stand on, or on one that was interrupted for it */
 	bool known_stack; /* RSP lies on such a stack */
+};
+
+/* `token`: the last of a stack's frames belongs to a signal, so that what follows was interrupted for it */
+struct walk {
+	u64 t;
+	bool token;
 };
 
 /* same mapping, or so close that it is one stack */
@@ -32,37 +38,50 @@ static bool same_stack(u64 a, u64 b)
 }
 
 /*
- * One stack of the walk below, from its newest frame `t` on. Frames whose word lies lower than a newer one's are dead:
- * the stack pointer passed them without a return. Returns the first frame that is not on this stack; *token: the last one
- * that is belongs to a signal, so that what follows was interrupted and is still to be returned to.
+ * Walks over one stack, from its newest frame on. Frames whose word lies lower than a newer one's are dead: the stack
+ * pointer passed them without a return.
  */
-static u64 walk_stack(struct vcpu *v, u64 t, u64 rsp, u64 word, struct place *p, bool *token)
+static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct place *p)
 {
-	u64 base = *shstk_rec(t), low = base, high = 0;
+	u64 base = *shstk_rec(w->t), low = base, high = 0;
 	bool on_it = same_stack(base, rsp);
 
 	p->known_stack |= on_it;
-	*token = false;
-	for (; t < shstk_top(v) && !p->frame; t += 8) {
-		u64 at = *shstk_rec(t);
+	for (; w->t < shstk_top(v) && !p->frame; w->t += 8) {
+		u64 at = *shstk_rec(w->t);
 
 		if ((at < low || at > max(high, base)) && !same_stack(base, at))
 			break;
 		low = min(low, at);
-		*token = *shstk_slot(t) & SHSTK_TOKEN;
+		w->token = *shstk_slot(w->t) & SHSTK_TOKEN;
 		if (at <= high)
 			continue;
 		high = at;
 		if (!on_it || at < rsp)
 			continue;
 		if (at == rsp && !p->victim)
-			p->victim = t;
-		if (at == rsp && *shstk_slot(t) == word)
-			p->frame = t;
+			p->victim = w->t;
+		if (at == rsp && *shstk_slot(w->t) == word)
+			p->frame = w->t;
 		if (at > rsp && !p->above)
-			p->above = t;
+			p->above = w->t;
 	}
-	return t;
+}
+
+/* over a stack that nothing says was interrupted for the newer ones: a coroutine's, or one that a handler left by longjmp */
+static void skip_stack(struct vcpu *v, struct walk *w)
+{
+	u64 base = *shstk_rec(w->t), low = base, high = base;
+
+	for (; w->t < shstk_top(v); w->t += 8) {
+		u64 at = *shstk_rec(w->t);
+
+		if ((at < low || at > high) && !same_stack(base, at))
+			break;
+		low = min(low, at);
+		high = max(high, at);
+		w->token = *shstk_slot(w->t) & SHSTK_TOKEN;
+	}
 }
 
 static u64 find_older(struct vcpu *v, u64 rsp, u64 word)
@@ -75,14 +94,18 @@ static u64 find_older(struct vcpu *v, u64 rsp, u64 word)
 	return 0;
 }
 
-/* the newest stack and those it interrupted, one after the other; then all the rest for this very frame */
+/* the newest stack and those that were interrupted for it, one after the other; then all the rest for this very frame */
 static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 {
+	struct walk w = { v->twin_sp, true };
 	struct place p = { 0 };
-	bool token = true;
 
-	for (u64 t = v->twin_sp; token && t < shstk_top(v) && !p.frame;)
-		t = walk_stack(v, t, rsp, word, &p, &token);
+	while (w.t < shstk_top(v) && !p.frame && w.t < v->twin_sp + 8 * OLDER_MAX) {
+		if (w.token)
+			walk_stack(v, &w, rsp, word, &p);
+		else
+			skip_stack(v, &w);
+	}
 	p.same = p.frame || p.victim || p.above;
 	if (!p.frame) {
 		p.frame = find_older(v, rsp, word);
