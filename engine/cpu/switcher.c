@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which instruction took RSP to another stack. Nothing is recorded while the guest runs; but whoever switches was called,
- * and that call is the newest on the shadow stack of where it came from: the code from there on is read. Called with
- * exact guest state and v->rip at a RET that does not match.
+ * Which instruction took RSP to another stack. Whoever switches was called, and that call is the newest on the shadow
+ * stack of where it came from: the code from there on is read. But where its own RET finds the word it expects, because
+ * all fibers wait in the same place, only a later one is seen; then it is the last instruction that loaded RSP, if that
+ * went from one stack to another. Called with exact guest state and v->rip at a RET that does not match.
  */
 #include "cpu/cpu.h"
 
@@ -61,23 +62,6 @@ static gaddr_t callee(gaddr_t call)
 	return in.class == INSN_CALL ? in.target : through_memory(&in, code, call);
 }
 
-/* RSP := something that is not the frame's own: RBP, R10 or R13 hold the old RSP while a function has moved it */
-static bool loads_rsp(const struct insn *in)
-{
-	int reg = (in->modrm >> 3 & 7) | (in->rex & 4) << 1, rm = (in->modrm & 7) | (in->rex & 1) << 3;
-
-	if (in->class != INSN_PLAIN || in->map || in->enc)
-		return false;
-	switch (in->opcode) {
-	case 0x8b: return reg == RSP && (in->mem || rm != RBP);
-	case 0x89: return !in->mem && rm == RSP && reg != RBP;
-	case 0x87: return reg == RSP || (!in->mem && rm == RSP);
-	case 0x5c: return !(in->rex & 1);
-	case 0x8d: return reg == RSP && (rm & 7) != RSP && rm != RBP && rm != R10 && rm != R13;
-	}
-	return false;
-}
-
 /* ways through a function that are still to be read */
 struct paths {
 	gaddr_t at[MOST_PATHS];
@@ -122,7 +106,7 @@ static struct switcher follow(struct vcpu *v, gaddr_t pc, struct paths *p, u32 *
 	while (pc && *left && fetch(pc, code)) {
 		--*left;
 		insn_decode(&in, code, sizeof(code), pc);
-		if (!s.pc && loads_rsp(&in))
+		if (!s.pc && insn_loads_rsp(&in))
 			s.pc = pc;
 		if (pc == v->rip) {
 			s.returns = s.pc != 0;
@@ -151,20 +135,7 @@ static struct switcher search(struct vcpu *v, gaddr_t from)
 	return first;
 }
 
-/* the block of the RET: where a call went is not always known afterwards */
-static gaddr_t block_of_ret(struct vcpu *v)
-{
-	struct block *b = NULL;
-
-	cache_lock();
-	for (u8 res = 0; res < 4 && !b; res++)
-		for (gaddr_t pc = v->rip; pc > v->rip - 64 && !b; pc--)
-			b = cache_find(pc, res);
-	cache_unlock();
-	return b ? b->pc : 0;
-}
-
-struct switcher switcher_find(struct vcpu *v)
+static struct switcher from_code(struct vcpu *v)
 {
 	u64 newest = v->twin_sp < shstk_top(v) ? *shstk_slot(v->twin_sp) : 0;
 	struct switch_memo *m = &v->switches[(newest ^ v->rip) % SWITCH_MEMOS];
@@ -174,11 +145,16 @@ struct switcher switcher_find(struct vcpu *v)
 		return (struct switcher){ m->pc, m->returns };
 	if (newest)
 		s = search(v, callee(switcher_call_site(newest)));
-	if (!s.pc) {
-		s = search(v, block_of_ret(v));
-		if (!s.returns)
-			s.pc = 0;
-	}
 	*m = (struct switch_memo){ newest, v->rip, cache_epoch, s.pc, s.returns };
+	return s;
+}
+
+struct switcher switcher_find(struct vcpu *v)
+{
+	struct switcher s = from_code(v);
+
+	if (!s.pc && v->switch_pc && !cpu_same_stack(v->switch_from, v->switch_to) &&
+	    cpu_same_stack(v->switch_to, v->gregs[RSP]))
+		s.pc = v->switch_pc;
 	return s;
 }

@@ -57,6 +57,8 @@ struct vcpu {
 	u64 sample;              /* SLOT_SAMPLE */
 	u64 resume_r11;          /* SLOT_R11 */
 	struct itable jumps, calls; /* SLOT_JMASK, SLOT_CMASK: their masks */
+	gaddr_t switch_pc;       /* SLOT_SWITCH: the last instruction that loaded RSP from elsewhere, */
+	u64 switch_from, switch_to; /* and RSP around it */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
 	bool shstk_on;           /* checks are enforced / reported for this thread */

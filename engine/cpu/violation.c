@@ -26,8 +26,7 @@ struct walk {
 	bool token;
 };
 
-/* same mapping, or so close that it is one stack */
-static bool same_stack(u64 a, u64 b)
+bool cpu_same_stack(u64 a, u64 b)
 {
 	gaddr_t end = 0;
 
@@ -44,13 +43,13 @@ static bool same_stack(u64 a, u64 b)
 static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct place *p)
 {
 	u64 base = *shstk_rec(w->t), low = base, high = 0;
-	bool on_it = same_stack(base, rsp);
+	bool on_it = cpu_same_stack(base, rsp);
 
 	p->known_stack |= on_it;
 	for (; w->t < shstk_top(v) && !p->frame; w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
-		if ((at < low || at > max(high, base)) && !same_stack(base, at))
+		if ((at < low || at > max(high, base)) && !cpu_same_stack(base, at))
 			break;
 		low = min(low, at);
 		w->token = *shstk_slot(w->t) & SHSTK_TOKEN;
@@ -76,7 +75,7 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 	for (; w->t < shstk_top(v); w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
-		if ((at < low || at > high) && !same_stack(base, at))
+		if ((at < low || at > high) && !cpu_same_stack(base, at))
 			break;
 		low = min(low, at);
 		high = max(high, at);

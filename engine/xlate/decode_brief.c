@@ -7,7 +7,7 @@
 /* the table's short names of enum brief_shape */
 enum {
 	OK = BRIEF_OK, M = BRIEF_M, OPC = BRIEF_OPC, MEM = BRIEF_MEM, ALL = BRIEF_ALL, I8 = BRIEF_I8, IZ = BRIEF_IZ,
-	IV = BRIEF_IV,
+	IV = BRIEF_IV, TO_REG = BRIEF_TO_REG, TO_RM = BRIEF_TO_RM,
 	REL8 = OK | I8, REL32 = OK | IZ, /* direct branches: the class stands above */
 };
 #define CLASS(c) ((c) << 8)
@@ -28,7 +28,8 @@ const u16 decode_shapes[2][256] = {
 		X16(0), X16(OK | OPC),                  /* 40..5F: REX, push, pop */
 		0, 0, 0, OK | M, X4(0), OK | IZ, OK | M | IZ, OK | I8, OK | M | I8, X4(0), /* 60..6F */
 		X16(REL8 | JCC),                        /* 70..7F */
-		OK | M | I8, OK | M | IZ, 0, OK | M | I8, X8(OK | M), 0, OK | M | MEM, 0, 0, /* 80..8F */
+		OK | M | I8, OK | M | IZ, 0, OK | M | I8, OK | M, OK | M, OK | M, 0,
+		OK | M, OK | M | TO_RM, OK | M, OK | M | TO_REG, 0, OK | M | MEM | TO_REG, 0, 0, /* 80..8F */
 		0, OK | OPC, OK | OPC, OK | OPC, X4(OK | OPC), OK, OK, 0, 0, X4(0), /* 90..9F */
 		X8(0), OK | I8, OK | IZ, 0, 0, X4(0),   /* A0..AF */
 		X8(OK | OPC | I8), X8(OK | OPC | IZ | IV),   /* B0..BF */

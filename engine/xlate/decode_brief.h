@@ -20,6 +20,8 @@ enum brief_shape {
 	BRIEF_IZ = 128,   /* 4 bytes */
 	BRIEF_IV = 8192,  /* with IZ: 4 more if there is REX.W */
 	BRIEF_IMM = 32 | 128, /* bytes of immediate, times 32 */
+	BRIEF_TO_REG = 16384, /* only where ModRM.reg is not RSP: loads of RSP are the translator's */
+	BRIEF_TO_RM = 32768,  /* only where ModRM.rm is not the register RSP */
 };
 extern const u16 decode_shapes[2][256];
 
@@ -74,6 +76,8 @@ static inline __attribute__((always_inline)) bool insn_brief(struct insn_brief *
 	no |= brief_is_borrowed(rm | (rex & REX_B) << 3);
 	no |= (shape / BRIEF_MEM & 1) & (u32)(modrm >= 0xc0);
 	no |= (shape / BRIEF_ALL & 1) & (u32)((modrm & 0x38) != 0);
+	no |= (shape / BRIEF_TO_REG & 1) & (u32)((modrm & 0x38) == 0x20) & ~(rex / REX_R);
+	no |= (shape / BRIEF_TO_RM & 1) & (u32)((modrm & 0xc7) == 0xc4) & ~(rex / REX_B);
 	no &= has_modrm;
 	no |= (shape / BRIEF_OPC & 1) & brief_is_borrowed((op & 7) | (rex & REX_B) << 3);
 	if (no | !shape)
