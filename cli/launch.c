@@ -80,6 +80,7 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 		       (o->stats ? GN_OPT_STATS : 0) | (o->no_follow ? GN_OPT_NO_FOLLOW : 0) | o->knobs |
 		       (has_fast_pext() && !o->no_pext ? GN_OPT_PEXT : 0);
 	b->set.fault_nth = o->fault_nth;
+	b->set.flush_every = o->flush_every;
 	g->board = b;
 }
 

@@ -46,7 +46,9 @@ static void knob(const struct command *cmd, struct options *o, const char *s)
 	if (!strcmp(s, "tiny"))
 		o->knobs |= GN_OPT_CHAOS_TINY;
 	else if (!strcmp(s, "flush"))
-		o->knobs |= GN_OPT_CHAOS_FLUSH;
+		o->knobs |= GN_OPT_CHAOS_FLUSH, o->flush_every = 64;
+	else if (!strncmp(s, "flush=", 6))
+		o->knobs |= GN_OPT_CHAOS_FLUSH, o->flush_every = (uint32_t)number(cmd, "-X flush=", s + 6, 1, 1000000000);
 	else if (!strcmp(s, "step"))
 		o->knobs |= GN_OPT_CHAOS_STEP;
 	else if (!strcmp(s, "nopext"))

@@ -103,7 +103,7 @@ static void write_thunks(struct arena *a)
 	for (int t = 0; t < THUNK_COUNT; t++) {
 		struct emit e = { arena_thunk(a, t), arena_thunk(a, t + 1) };
 
-		EMIT(&e, 0xff, 0x25, 0, 0, 0, 0); /* jmp [rip+0] */
+		EMIT(&e, 0xff, 0x25, 2, 0, 0, 0, 0, 0); /* jmp [rip+2]: aligned, the guest may have AC set */
 		emit64(&e, cache_thunk_target[t]);
 	}
 }

@@ -14,7 +14,7 @@ static u8 *far_jump(struct arena *a, const u8 *to)
 	if (!p)
 		return NULL;
 	e = (struct emit){ p, p + 16 };
-	EMIT(&e, 0xff, 0x25, 0, 0, 0, 0);
+	EMIT(&e, 0xff, 0x25, 2, 0, 0, 0, 0, 0); /* jmp [rip+2]: aligned, the guest may have AC set */
 	emit64(&e, (u64)to);
 	return p;
 }

@@ -57,6 +57,14 @@ static inline u64 shstk_top(const struct vcpu *v)
 }
 /* pushes a word whose twin is the slow path. False when the stack is full */
 bool shstk_push(struct vcpu *v, u64 word, u64 rsp);
+#define SHSTK_TOKEN (1ul << 63) /* in the word of a signal frame that says where SSP was */
+/* shstk_prune.c: the stack is full; drops what no return can drop. False if there is nothing */
+bool shstk_prune(struct vcpu *v);
+/* did the call at v->rip fault, at host address `addr`, because the stack is full? */
+static inline bool shstk_is_full(const struct vcpu *v, u64 addr)
+{
+	return v->twin_sp == v->ss.twin && addr == v->ss.alias - 8;
+}
 /* twins that lead into the block become the slow path, on every thread's stack */
 void shstk_forget(struct block *b);
 void shstk_forget_all(void);
@@ -71,6 +79,16 @@ void shstk_fork_child(struct vcpu *v, struct shstk_copy *c);
 /* violation.c: the RET at v->rip does not match. Reports, and moves SSP to where the run can go on. True if the
  * word on the stack may be followed, false if #CP is to be raised */
 bool violation_return(struct vcpu *v, u64 word);
+/* same mapping, or so close that it is one stack */
+bool cpu_same_stack(u64 a, u64 b);
+/* switcher.c: the instruction that took RSP to where the RET at v->rip finds it, 0 = none; is the RET on its way out? */
+struct switcher {
+	gaddr_t pc;
+	bool returns;
+};
+struct switcher switcher_find(struct vcpu *v);
+/* the call that pushed `next`, or 0 */
+gaddr_t switcher_call_site(gaddr_t next);
 
 /* stats.c: TSC ticks with --stats, else 0 */
 u64 cpu_stats_clock(void);

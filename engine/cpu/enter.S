@@ -27,7 +27,10 @@
 	mov	gs:[SLOT_GREG(15)], r15
 .endm
 
-/* saves, calls \fn(v) on the engine stack, goes on at cpu_resume. rsp holds the guest's, r11 T */
+/*
+ * Saves, calls \fn(v) on the engine stack, goes on at cpu_resume. rsp holds the guest's, r11 T. A guest that has
+ * alignment checked asked for its own accesses, not for the engine's; POPF is too slow to be done each time.
+ */
 .macro LEAVE fn
 	mov	gs:[SLOT_TSP], r11
 	LEAVE_TSP \fn
@@ -38,7 +41,11 @@
 	mov	rsp, gs:[SLOT_ENGINE_SP]
 	pushfq
 	pop	qword ptr gs:[SLOT_RFLAGS]
-	cld
+	test	dword ptr gs:[SLOT_RFLAGS], 0x40000
+	jz	1f
+	push	2
+	popfq
+1:	cld
 	mov	rdi, gs:[SLOT_SELF]
 	xor	ebp, ebp
 	call	\fn

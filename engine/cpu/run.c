@@ -131,7 +131,7 @@ static void fetch_fault(struct vcpu *v)
 
 static void chaos(struct vcpu *v)
 {
-	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % 64 == 0 && cpu_thread_count() == 1)
+	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % eng.set.flush_every == 0 && cpu_thread_count() == 1)
 		flush_everything(v);
 }
 
@@ -269,6 +269,15 @@ void cpu_on_fault(struct vcpu *v)
 {
 	struct cpu_fault f = v->fault;
 
+	if (unlikely(shstk_is_full(v, f.addr))) {
+		if (shstk_prune(v)) {
+			cpu_prepare(v);
+			return;
+		}
+		f.addr = v->ss.lo - 8; /* where the guest sees it */
+		f.code = cpu_up.prot(PAGE_DOWN(f.addr), NULL) < 0 ? 1 : 2;
+		f.err = 0x46;
+	}
 	cpu_up.fault(v, f.signo, f.code, f.addr, f.trapno, f.err);
 	cpu_prepare(v);
 }

@@ -18,7 +18,8 @@ struct span {
 	u64 lo, hi;
 };
 
-/* whole pages around one of the parallel areas, with a guard's worth of memory on both sides */
+/* whole pages around one of the parallel areas, with a guard's worth of memory on both sides. Only below the alias is it
+ * a guard: a call writes there first */
 static struct span area(u64 base, u64 size)
 {
 	return (struct span){ PAGE_DOWN(base) - GUARD, PAGE_UP(base + size) + GUARD };
@@ -67,6 +68,8 @@ static long lay_out(struct shstk *s)
 	p = map_span(aliases(s));
 	if (!sys_failed(p))
 		p = sys5(__NR_mremap, s->lo, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, s->alias);
+	if (!sys_failed(p))
+		p = sys3(__NR_mprotect, s->alias - GUARD, GUARD, PROT_NONE);
 	if (!sys_failed(p))
 		p = map_span(twins(s));
 	if (!sys_failed(p))
@@ -123,7 +126,7 @@ void shstk_release(struct vcpu *v)
 
 bool shstk_push(struct vcpu *v, u64 word, u64 rsp)
 {
-	if (v->twin_sp - 8 < v->ss.twin)
+	if (v->twin_sp - 8 < v->ss.twin && !shstk_prune(v))
 		return false;
 	v->twin_sp -= 8;
 	*shstk_slot(v->twin_sp) = word;

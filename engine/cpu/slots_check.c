@@ -21,4 +21,7 @@ SAME(SLOT_SAMPLE, sample);
 SAME(SLOT_R11, resume_r11);
 SAME(SLOT_JMASK, jumps.mask);
 SAME(SLOT_CMASK, calls.mask);
+SAME(SLOT_SWITCH, switch_pc);
+SAME(SLOT_SWITCH_FROM, switch_from);
+SAME(SLOT_SWITCH_TO, switch_to);
 _Static_assert(sizeof(struct vcpu) <= VCPU_SIZE, "VCPU_SIZE");

@@ -30,6 +30,15 @@ struct itable {
 	u32 clashes;
 };
 
+/* what switcher_find() found for a RET behind a call, as long as no code changed: those who switch do so often */
+#define SWITCH_MEMOS 61
+struct switch_memo {
+	gaddr_t newest, ret;
+	u64 epoch;
+	gaddr_t pc;
+	bool returns;
+};
+
 struct vcpu {
 	struct vcpu *self;       /* SLOT_SELF */
 	u64 twin_sp;             /* SLOT_TSP: twin pointer of the live SSP while r11 is at home */
@@ -48,6 +57,8 @@ struct vcpu {
 	u64 sample;              /* SLOT_SAMPLE */
 	u64 resume_r11;          /* SLOT_R11 */
 	struct itable jumps, calls; /* SLOT_JMASK, SLOT_CMASK: their masks */
+	gaddr_t switch_pc;       /* SLOT_SWITCH: the last instruction that loaded RSP from elsewhere, */
+	u64 switch_from, switch_to; /* and RSP around it */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
 	bool shstk_on;           /* checks are enforced / reported for this thread */
@@ -70,6 +81,7 @@ struct vcpu {
 	u64 stat_syscalls, stat_dispatch, stat_blocks, stat_viol, stat_build;
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
 	u32 trace_at;
+	struct switch_memo switches[SWITCH_MEMOS];
 	u32 chaos;
 };
 

@@ -8,40 +8,109 @@
 #include "gnomon/board.h"
 #include "rt/engine.h"
 
-#define FAR_APART (1ul << 20) /* stacks without a guard between them are at least told apart by this */
-#define SEARCH_MAX (64ul << 10)
+#define OLDER_MAX (64ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
+#define STACK_MAX (64ul << 20) /* two stacks without a guard between them are told apart by this at least */
 
-/* same mapping, or so close that it is one stack */
-static bool same_stack(u64 a, u64 b)
+/* what the shadow stack knows of the place a RET returns from */
+struct place {
+	u64 frame;  /* pushed at RSP, with this word; 0 = none */
+	u64 victim; /* the newest live frame pushed at RSP, whatever its word; 0 = none */
+	u64 above;  /* the newest live frame on RSP's stack that is still to return; 0 = none */
+	bool same;  /* all of these on the stack the newest frames stand on, or on one that was interrupted for it */
+	bool known_stack; /* RSP lies on such a stack */
+};
+
+/* `token`: the last of a stack's frames belongs to a signal, so that what follows was interrupted for it */
+struct walk {
+	u64 t;
+	bool token;
+};
+
+bool cpu_same_stack(u64 a, u64 b)
 {
 	gaddr_t end = 0;
 
-	if ((a > b ? a - b : b - a) < 4096)
+	if ((a > b ? a - b : b - a) < PAGE_SIZE)
 		return true;
-	if (a > b) {
-		u64 t = a;
-
-		a = b;
-		b = t;
-	}
-	cpu_up.prot(PAGE_DOWN(a), &end);
-	return b < end && b - a < 64 * FAR_APART;
+	cpu_up.prot(PAGE_DOWN(min(a, b)), &end);
+	return max(a, b) < end && max(a, b) - min(a, b) < STACK_MAX;
 }
 
-/* slots above T that were pushed at `rsp` and hold `word`; -1 if none */
-static long find_frame(struct vcpu *v, u64 word, u64 rsp, bool *at_rsp)
+/*
+ * Walks over one stack, from its newest frame on. Frames whose word lies lower than a newer one's are dead: the stack
+ * pointer passed them without a return.
+ */
+static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct place *p)
 {
-	u64 top = shstk_top(v), t = v->twin_sp;
+	u64 base = *shstk_rec(w->t), low = base, high = 0;
+	bool on_it = cpu_same_stack(base, rsp);
 
-	*at_rsp = false;
-	for (long n = 0; t < top && n < (long)SEARCH_MAX; n++, t += 8) {
-		if (*shstk_rec(t) != rsp)
+	p->known_stack |= on_it;
+	for (; w->t < shstk_top(v) && !p->frame; w->t += 8) {
+		u64 at = *shstk_rec(w->t);
+
+		if ((at < low || at > max(high, base)) && !cpu_same_stack(base, at))
+			break;
+		low = min(low, at);
+		w->token = *shstk_slot(w->t) & SHSTK_TOKEN;
+		if (at <= high)
 			continue;
-		*at_rsp = true;
-		if (*shstk_slot(t) == word)
-			return n;
+		high = at;
+		if (!on_it || at < rsp)
+			continue;
+		if (at == rsp && !p->victim)
+			p->victim = w->t;
+		if (at == rsp && *shstk_slot(w->t) == word)
+			p->frame = w->t;
+		if (at > rsp && !p->above)
+			p->above = w->t;
 	}
-	return -1;
+}
+
+/* over a stack that nothing says was interrupted for the newer ones: a coroutine's, or one that a handler left by longjmp */
+static void skip_stack(struct vcpu *v, struct walk *w)
+{
+	u64 base = *shstk_rec(w->t), low = base, high = base;
+
+	for (; w->t < shstk_top(v); w->t += 8) {
+		u64 at = *shstk_rec(w->t);
+
+		if ((at < low || at > high) && !cpu_same_stack(base, at))
+			break;
+		low = min(low, at);
+		high = max(high, at);
+		w->token = *shstk_slot(w->t) & SHSTK_TOKEN;
+	}
+}
+
+static u64 find_older(struct vcpu *v, u64 rsp, u64 word)
+{
+	u64 end = min(shstk_top(v), v->twin_sp + 8 * OLDER_MAX);
+
+	for (u64 t = v->twin_sp; t < end; t += 8)
+		if (*shstk_rec(t) == rsp && *shstk_slot(t) == word)
+			return t;
+	return 0;
+}
+
+/* the newest stack and those that were interrupted for it, one after the other; then all the rest for this very frame */
+static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
+{
+	struct walk w = { v->twin_sp, true };
+	struct place p = { 0 };
+
+	while (w.t < shstk_top(v) && !p.frame && w.t < v->twin_sp + 8 * OLDER_MAX) {
+		if (w.token)
+			walk_stack(v, &w, rsp, word, &p);
+		else
+			skip_stack(v, &w);
+	}
+	p.same = p.frame || p.victim || p.above;
+	if (!p.frame) {
+		p.frame = find_older(v, rsp, word);
+		p.same &= !p.frame;
+	}
+	return p;
 }
 
 /* mov [rsp], reg right in front of the RET: the return address was replaced on purpose */
@@ -54,72 +123,33 @@ static bool is_retpoline(gaddr_t ret)
 	return (b[0] & 0xfb) == 0x48 && b[1] == 0x89 && (b[2] & 0xc7) == 0x04 && b[3] == 0x24;
 }
 
-static u32 classify(struct vcpu *v, u64 rsp, long frame, bool at_rsp)
+/*
+ * Where the stack pointer is at home, a return to what was not pushed is a push and a ret; where it is not, somebody
+ * moved it. Stacks that are pieces of one mapping cannot be told apart by their addresses: there it counts whether RSP
+ * was loaded, and by whom (a runtime that jumps behind it; an exception, which returns itself, is no switch).
+ */
+static u32 classify(struct vcpu *v, const struct place *p, const struct switcher *s)
 {
-	bool empty = v->twin_sp >= shstk_top(v);
-	u64 newest = empty ? rsp : *shstk_rec(v->twin_sp);
-
-	if (frame >= 0)
-		return same_stack(newest, rsp) && newest <= rsp ? GN_UNWIND : GN_STACK_SWITCH;
-	if (!same_stack(newest, rsp))
+	if (p->frame)
+		return p->same ? GN_UNWIND : GN_STACK_SWITCH;
+	if (!p->known_stack && v->twin_sp < shstk_top(v))
 		return GN_STACK_SWITCH;
-	if (at_rsp)
+	if (p->victim)
 		return is_retpoline(v->rip) ? GN_NEVER_CALLED : GN_OVERWRITTEN;
-	return GN_NEVER_CALLED;
+	return s->pc && !(p->above && s->returns) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
 }
 
-static gaddr_t call_site(gaddr_t next)
+/* what the run goes on with: without this frame, and without those that RSP has passed */
+static void drop_frames(struct vcpu *v, const struct place *p, u32 class)
 {
-	u8 b[7];
-
-	if (rt_copy_from_guest(b, next - 7, 7))
-		return 0;
-	if (b[2] == 0xe8)
-		return next - 5;
-	for (unsigned len = 2; len <= 7; len++) {
-		struct insn in;
-
-		if (!insn_decode(&in, b + 7 - len, len, next - len) && in.len == len && in.class == INSN_CALL_IND)
-			return next - len;
-	}
-	return 0;
-}
-
-static bool moves_rsp(const struct insn *in)
-{
-	int reg = (in->modrm >> 3 & 7) | (in->rex & 4) << 1, rm = (in->modrm & 7) | (in->rex & 1) << 3;
-
-	if (in->map || in->enc)
-		return false;
-	switch (in->opcode) {
-	case 0x8b: return reg == RSP;
-	case 0x89: return !in->mem && rm == RSP;
-	case 0x87: return reg == RSP || (!in->mem && rm == RSP);
-	case 0x5c: return !(in->rex & 1);
-	case 0x8d: return reg == RSP && (in->modrm & 7) != 4;
-	}
-	return false;
-}
-
-/* the instruction that took RSP to another stack, where it stands in the block of the RET; else 0 */
-static gaddr_t find_switcher(struct vcpu *v)
-{
-	struct block *b = NULL;
-	gaddr_t found = 0;
-	struct insn in;
-	u8 code[15];
-
-	for (u8 res = 0; res < 4 && !b; res++)
-		for (gaddr_t pc = v->rip; pc > v->rip - 64 && !b; pc--)
-			b = cache_find(pc, res);
-	for (gaddr_t pc = b ? b->pc : v->rip; pc < v->rip; pc += in.len) {
-		if (rt_copy_from_guest(code, pc, sizeof(code)))
-			break;
-		insn_decode(&in, code, sizeof(code), pc);
-		if (moves_rsp(&in))
-			found = pc;
-	}
-	return found;
+	if (p->frame)
+		v->twin_sp = p->frame + 8;
+	else if (class == GN_STACK_SWITCH)
+		return;
+	else if (p->victim)
+		v->twin_sp = p->victim + 8;
+	else if (p->above)
+		v->twin_sp = p->above;
 }
 
 static void fill_frames(struct vcpu *v, struct violation *viol)
@@ -131,11 +161,12 @@ static void fill_frames(struct vcpu *v, struct violation *viol)
 bool violation_return(struct vcpu *v, u64 word)
 {
 	u64 rsp = v->gregs[RSP];
-	bool empty = v->twin_sp >= shstk_top(v), at_rsp;
-	long frame = find_frame(v, word, rsp, &at_rsp);
+	bool empty = v->twin_sp >= shstk_top(v);
+	struct place p = look_for(v, rsp, word);
+	struct switcher s = p.frame && p.same ? (struct switcher){ 0 } : switcher_find(v);
 	struct violation viol = {
-		.class = classify(v, rsp, frame, at_rsp),
-		.depth = frame > 0 ? (u32)frame : 0,
+		.class = classify(v, &p, &s),
+		.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0,
 		.ret = v->rip,
 		.expected = empty ? 0 : *shstk_slot(v->twin_sp),
 		.actual = word,
@@ -144,18 +175,14 @@ bool violation_return(struct vcpu *v, u64 word)
 	};
 
 	if (!empty)
-		viol.call = call_site(viol.expected);
+		viol.call = switcher_call_site(viol.expected);
 	if (viol.class == GN_STACK_SWITCH)
-		viol.switcher = find_switcher(v);
+		viol.switcher = s.pc;
 	fill_frames(v, &viol);
 	v->stat_viol++;
 	cpu_up.report(v, &viol);
 	if (viol.class != GN_UNWIND && eng.set.flags & GN_OPT_STOP)
 		return false;
-	if (frame >= 0)
-		v->twin_sp += 8 * ((u64)frame + 1);
-	else if (at_rsp)
-		while (*shstk_rec((v->twin_sp += 8) - 8) != rsp)
-			;
+	drop_frames(v, &p, viol.class);
 	return true;
 }

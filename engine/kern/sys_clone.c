@@ -13,20 +13,28 @@
 #define TASK_TOP 0x7ffffffff000ul
 #define MAX_SET_TID 32 /* MAX_PID_NS_LEVEL */
 
+/* cpu_clone() speaks clone3, which refuses what clone ignores: CLONE_DETACHED, an exit signal that nobody will get */
+static u64 exit_signal(u64 flags)
+{
+	u64 signo = flags & CSIGNAL;
+
+	return flags & (CLONE_THREAD | CLONE_PARENT) || signo > GSIG_MAX ? 0 : signo;
+}
+
 SYSCALL(clone)
 {
 	struct kclone_args ca = {
-		.flags = (u32)a[0] & ~(u64)CSIGNAL,
+		.flags = (u32)a[0] & ~(u64)(CSIGNAL | CLONE_DETACHED),
 		.pidfd = a[2],
 		.child_tid = a[3],
 		.parent_tid = a[2],
-		.exit_signal = a[0] & CSIGNAL,
+		.exit_signal = exit_signal(a[0]),
 		.stack = a[1],
 		.tls = a[4],
 	};
 
-	/* one pointer for two results */
-	if ((ca.flags & CLONE_PIDFD) && (ca.flags & CLONE_PARENT_SETTID))
+	/* one pointer for two results; a bit that may mean something else one day */
+	if ((ca.flags & CLONE_PIDFD) && (ca.flags & CLONE_PARENT_SETTID || a[0] & CLONE_DETACHED))
 		return -EINVAL;
 	return cpu_clone(v, &ca, sizeof(ca));
 }

@@ -22,7 +22,7 @@ void action_host(int signo, const struct ksigaction *act)
 	if (BIT(signo) & UNBLOCKABLE)
 		return;
 	if (act->handler > 1 || SYNC_SIGNALS & BIT(signo)) {
-		h.handler = (u64)sig_host_handler;
+		h.handler = (u64)sig_host_entry;
 		h.flags = SA_SIGINFO_ | SA_ONSTACK_ | SA_RESTORER_;
 		h.restorer = (u64)sig_host_restorer;
 		h.mask = ~0ul;

@@ -73,6 +73,7 @@ void host_mask_update(struct vcpu *v);
 
 /* host.c, syscall.S */
 void sig_host_handler(int signo, u8 *info, struct kucontext *uc);
+void sig_host_entry(void);
 void sig_host_restorer(void);
 long sig_syscall_raw(long nr, const u64 *args, u32 *pending, bool *began);
 extern const u8 sig_syscall_begin[], sig_syscall_insn[], sig_syscall_interrupted[];

@@ -8,7 +8,6 @@
 
 #define FP_MAGIC1 0x46505853u
 #define FP_MAGIC2 0x46505845u
-#define TOKEN_BIT (1ul << 63)
 #define ONSTACK 1
 #define DISABLE 2
 #define AUTODISARM (1u << 31)
@@ -96,7 +95,7 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 	if (!(act->flags & SA_RESTORER_) || save_xstate(s, fp) || rt_copy_to_guest(at, &f, sizeof(f)))
 		return false;
 	if (v->shstk_on) {
-		u64 token = vcpu_ssp(v) | TOKEN_BIT;
+		u64 token = vcpu_ssp(v) | SHSTK_TOKEN;
 
 		if (!shstk_push(v, token, at) || !shstk_push(v, act->restorer, at))
 			return false;
@@ -138,9 +137,9 @@ static bool load_xstate(struct sigctx *s, u64 from)
 static void pop_token(struct vcpu *v, u64 frame)
 {
 	for (u64 t = v->twin_sp; t < shstk_top(v); t += 8) {
-		u64 ssp = *shstk_slot(t) & ~TOKEN_BIT;
+		u64 ssp = *shstk_slot(t) & ~SHSTK_TOKEN;
 
-		if (*shstk_rec(t) != frame || !(*shstk_slot(t) & TOKEN_BIT))
+		if (*shstk_rec(t) != frame || !(*shstk_slot(t) & SHSTK_TOKEN))
 			continue;
 		if (ssp >= v->ss.lo && ssp <= v->ss.hi && !(ssp & 7))
 			v->twin_sp = ssp - v->ss.lo + v->ss.twin;

@@ -10,6 +10,8 @@
 #include "xlate/recipe.h"
 
 #define TF 0x100ul
+#define DF 0x400ul
+#define AC 0x40000ul /* alignment check: must not be on in the engine's own code */
 
 static void to_hregs(const struct kucontext *uc, struct hregs *h)
 {
@@ -43,7 +45,7 @@ static void redirect(struct vcpu *v, struct kucontext *uc, void (*to)(void))
 {
 	uc->rip = (u64)to;
 	uc->rsp = v->engine_sp;
-	uc->eflags &= ~(TF | 0x400);
+	uc->eflags &= ~(TF | DF | AC);
 }
 
 static bool in_range(u64 p, const u8 *lo, const u8 *hi)
@@ -65,6 +67,7 @@ static void take_to_engine(struct vcpu *v, struct kucontext *uc)
 		}
 	} else if (in_range(pc, cpu_resume_check, cpu_resume_end)) {
 		uc->rip = (u64)cpu_resume_pending;
+		uc->eflags &= ~(DF | AC);
 	} else if (pc >= (u64)sig_syscall_begin && pc <= (u64)sig_syscall_insn) {
 		uc->rip = (u64)sig_syscall_interrupted;
 	}

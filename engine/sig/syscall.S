@@ -2,10 +2,14 @@
 /*
  * long sig_syscall_raw(nr, args, &pending, &began): a system call that does not start once something is pending.
  * A host handler that finds the thread in [begin, insn] sends it to `interrupted`: the call has not begun.
+ *
+ * sig_host_entry: where the kernel starts host handlers. It leaves the guest's AC on, which is not for the engine.
  */
 	.section .note.GNU-stack, "", @progbits
 	.text
 	.intel_syntax noprefix
+	.globl	sig_host_entry
+	.hidden	sig_host_entry
 	.globl	sig_syscall_raw, sig_syscall_begin, sig_syscall_insn, sig_syscall_interrupted, sig_host_restorer
 	.hidden	sig_syscall_raw, sig_syscall_begin, sig_syscall_insn, sig_syscall_interrupted, sig_host_restorer
 sig_syscall_raw:
@@ -36,6 +40,11 @@ sig_syscall_interrupted:
 	pop	r12
 	pop	rbx
 	ret
+sig_host_entry:
+	pushfq
+	and	dword ptr [rsp], ~0x40000
+	popfq
+	jmp	sig_host_handler
 sig_host_restorer:
 	mov	eax, 15
 	syscall

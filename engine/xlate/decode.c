@@ -488,3 +488,20 @@ long insn_decode(struct insn *in, const u8 *code, size_t avail, gaddr_t pc)
 		return 0;
 	return decode_slow(in, code, avail, pc);
 }
+
+bool insn_loads_rsp(const struct insn *in)
+{
+	enum { RSP = 4, RBP = 5, R10 = 10, R13 = 13 };
+	int reg = (in->modrm >> 3 & 7) | (in->rex & 4) << 1, rm = (in->modrm & 7) | (in->rex & 1) << 3;
+
+	if (in->class != INSN_PLAIN || in->map || in->enc)
+		return false;
+	switch (in->opcode) {
+	case 0x8b: return reg == RSP && (in->mem || rm != RBP);
+	case 0x89: return !in->mem && rm == RSP && reg != RBP;
+	case 0x87: return reg == RSP || (!in->mem && rm == RSP);
+	case 0x5c: return !(in->rex & 1);
+	case 0x8d: return reg == RSP && (rm & 7) != RSP && rm != RBP && rm != R10 && rm != R13;
+	}
+	return false;
+}

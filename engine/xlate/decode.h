@@ -116,6 +116,12 @@ struct insn {
 long insn_decode(struct insn *in, const u8 *code, size_t avail, gaddr_t pc);
 
 /*
+ * Does it load RSP with something that is not its function's own? RBP, R10 or R13 hold the old RSP while a function has
+ * moved it. Of a plain instruction as either decoder gives it.
+ */
+bool insn_loads_rsp(const struct insn *in);
+
+/*
  * The same for the translator, several times as fast. A plain instruction without legacy prefixes that names neither
  * r10 nor r11 comes with len, class, rex, pfx_off, opc_off, opcode, map, modrm, modrm_off, mem, riprel and disp_off
  * (of a RIP-relative operand) only; all else is 0.

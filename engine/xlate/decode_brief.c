@@ -7,6 +7,7 @@
 /* short names for the tables */
 enum {
 	OK = BRIEF_OK, M = BRIEF_M, MEM = BRIEF_MEM, ALL = BRIEF_ALL, I8 = BRIEF_I8, IZ = BRIEF_IZ, IV = BRIEF_IV,
+	TO_REG = BRIEF_TO_REG, TO_RM = BRIEF_TO_RM,
 	REL8 = OK | I8, REL32 = OK | IZ, /* direct branches: the class stands above */
 	SIB = BRIEF_SIB, SIB0 = BRIEF_SIB | BRIEF_NO_BASE, RIP = BRIEF_RIP,
 	B = BRIEF_REX_B, X = BRIEF_REX_X, R = BRIEF_REX_R,
@@ -30,7 +31,8 @@ const u16 decode_shapes[2][256] = {
 		X16(0), OPC8(OK), OPC8(OK),              /* 40..5F: REX, push, pop */
 		0, 0, 0, OK | M, X4(0), OK | IZ, OK | M | IZ, OK | I8, OK | M | I8, X4(0), /* 60..6F */
 		X16(REL8 | JCC),                        /* 70..7F */
-		OK | M | I8, OK | M | IZ, 0, OK | M | I8, X8(OK | M), 0, OK | M | MEM, 0, 0, /* 80..8F */
+		OK | M | I8, OK | M | IZ, 0, OK | M | I8, OK | M, OK | M, OK | M, 0,
+		OK | M, OK | M | TO_RM, OK | M, OK | M | TO_REG, 0, OK | M | MEM | TO_REG, 0, 0, /* 80..8F */
 		0, OK, OK | B, OK | B, X4(OK), OK, OK, 0, 0, X4(0), /* 90..9F */
 		X8(0), OK | I8, OK | IZ, 0, 0, X4(0),   /* A0..AF */
 		OPC8(OK | I8), OPC8(OK | IZ | IV),       /* B0..BF */
@@ -60,7 +62,7 @@ const u16 decode_shapes[2][256] = {
 };
 
 #define L(n) ((n) << BRIEF_LEN_SHIFT)
-#define REG(r) (((r) ? ALL : 0) | (((r) & 6) == 2 ? R : 0))
+#define REG(r) (((r) ? ALL : 0) | (((r) & 6) == 2 ? R : 0) | ((r) == 4 ? TO_REG : 0))
 #define BY_RM(r, l, l4, l5) \
 	REG(r) | (l), REG(r) | (l), REG(r) | (l) | B, REG(r) | (l) | B, REG(r) | (l4), REG(r) | (l5), REG(r) | (l), REG(r) | (l)
 #define BY_REG(...) \
@@ -70,7 +72,7 @@ const u16 decode_modrm[256] = {
 	BY_REG(L(0), L(1) | SIB0, L(4) | RIP),
 	BY_REG(L(1), L(2) | SIB, L(1)),
 	BY_REG(L(4), L(5) | SIB, L(4)),
-	BY_REG(MEM, MEM, MEM),
+	BY_REG(MEM, MEM | TO_RM, MEM),
 };
 
 #define BY_BASE(x) (x), (x), (x) | B, (x) | B, (x), (x) | BRIEF_BASE5, (x), (x)

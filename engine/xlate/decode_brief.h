@@ -17,11 +17,13 @@ enum brief_bits {
 	BRIEF_REX_B = 1, BRIEF_REX_X = 2, BRIEF_REX_R = 4,
 	BRIEF_MEM = 8,    /* opcode: only with a memory operand. ModRM: two registers */
 	BRIEF_ALL = 16,   /* opcode: only with ModRM.reg = 0. ModRM: it is not */
-	/* opcode; bits 8..12 are its class */
+	/* opcode; bits 8..10 are its class */
 	BRIEF_I8 = 32,    /* immediates: a byte */
 	BRIEF_M = 64,     /* ModRM follows */
 	BRIEF_IZ = 128,   /* 4 bytes */
 	BRIEF_IMM = 32 | 128, /* bytes of immediate, times 32 */
+	BRIEF_TO_REG = 2048, /* only where ModRM.reg is not RSP: loads of RSP are the translator's. ModRM: it is, or R12 */
+	BRIEF_TO_RM = 4096,  /* the same for the register ModRM.rm */
 	BRIEF_IV = 8192,  /* with IZ: 4 more if there is REX.W */
 	BRIEF_OK = 16384, /* may be taken here; else all bits are 0 */
 	/* ModRM; from bit 5 on the bytes behind it, without 4 for a SIB without base */
@@ -42,7 +44,7 @@ struct insn_brief {
 
 static inline u32 brief_class(const struct insn_brief *b)
 {
-	return b->shape >> 8 & 31;
+	return b->shape >> 8 & 7;
 }
 
 /*
@@ -51,7 +53,7 @@ static inline u32 brief_class(const struct insn_brief *b)
  */
 static inline __attribute__((always_inline)) bool insn_brief(struct insn_brief *b, const u8 *code)
 {
-	u32 rex, at, map, shape, modrm, sib;
+	u32 rex, at, map, shape, modrm, sib, not_rsp;
 	u64 w;
 
 	__builtin_memcpy(&w, code, 8);
@@ -64,10 +66,12 @@ static inline __attribute__((always_inline)) bool insn_brief(struct insn_brief *
 	shape = decode_shapes[map][(u8)w];
 	modrm = decode_modrm[(u8)(w >> 8)] & -(shape / BRIEF_M & 1);
 	sib = decode_sib[(u8)(w >> 16)] & -(modrm / BRIEF_SIB & 1);
-	if (((shape | modrm | sib) & rex & 7) | (shape & modrm & (BRIEF_MEM | BRIEF_ALL)) | !shape)
+	not_rsp = (rex & BRIEF_REX_R) * (BRIEF_TO_REG / BRIEF_REX_R) | (rex & BRIEF_REX_B) * BRIEF_TO_RM;
+	if (((shape | modrm | sib) & rex & 7) | !shape |
+	    (shape & modrm & (BRIEF_MEM | BRIEF_ALL | BRIEF_TO_REG | BRIEF_TO_RM) & ~not_rsp))
 		return false;
 	b->shape = shape;
-	b->disp_off = (at + 2) & -(modrm / BRIEF_RIP);
+	b->disp_off = (at + 2) & -(modrm / BRIEF_RIP & 1);
 	b->len = at + 1 + (shape / BRIEF_M & 1) + (modrm >> BRIEF_LEN_SHIFT & 7) +
 		 4 * (modrm / BRIEF_NO_BASE & sib / BRIEF_BASE5) + (shape & BRIEF_IMM) / BRIEF_I8 +
 		 4 * (shape / BRIEF_IV & rex >> 3);

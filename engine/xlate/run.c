@@ -87,7 +87,10 @@ static void translate_one(struct xl *x, const struct insn *in)
 	case INSN_UD:
 		if (in->seg != 0x65 || !in->mem) {
 			bring_home(x, in);
-			xl_copy(x, in);
+			if (unlikely(insn_loads_rsp(in)))
+				xl_load_rsp(x, in);
+			else
+				xl_copy(x, in);
 			return;
 		}
 		/* fallthrough */

@@ -25,6 +25,9 @@
 #define SLOT_SAMPLE 0xe0 /* wrong predictions of calls until the engine looks at one */
 #define SLOT_JMASK 0xf0
 #define SLOT_CMASK 0x110
+#define SLOT_SWITCH 0x130 /* where RSP was loaded last, */
+#define SLOT_SWITCH_FROM 0x138 /* before */
+#define SLOT_SWITCH_TO 0x140   /* and after */
 
 /* tables behind struct vcpu, in the same reservation */
 #define VCPU_SIZE 0x4000

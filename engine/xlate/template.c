@@ -112,6 +112,19 @@ void xl_copy(struct xl *x, const struct insn *in)
 	xl_record(x, RK_PLAIN, in->len);
 }
 
+void xl_load_rsp(struct xl *x, const struct insn *in)
+{
+	enum { G_RSP = 4 };
+
+	mov_slot_r(&x->e, SLOT_SWITCH_FROM, G_RSP);
+	mov_slot_imm(&x->e, SLOT_SWITCH, (u32)x->pc);
+	mov_slot_imm(&x->e, SLOT_SWITCH + 4, (u32)(x->pc >> 32));
+	xl_record(x, RK_PLAIN, 0);
+	xl_copy(x, in);
+	mov_slot_r(&x->e, SLOT_SWITCH_TO, G_RSP);
+	xl_record(x, RK_PLAIN, 0);
+}
+
 void xl_jcc(struct xl *x, u8 cc, gaddr_t target, u32 glen)
 {
 	emit_align_rel32(&x->e, 2);

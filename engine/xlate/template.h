@@ -56,6 +56,8 @@ void xl_away(struct xl *x, u8 which);
 void xl_exit_site(struct xl *x, u8 kind, gaddr_t target);
 
 void xl_copy(struct xl *x, const struct insn *in);
+/* the copy of an instruction that may take RSP to another stack, and a note of it for reports */
+void xl_load_rsp(struct xl *x, const struct insn *in);
 void xl_jcc(struct xl *x, u8 cc, gaddr_t target, u32 glen);
 void xl_loop(struct xl *x, const struct insn *in);
 void xl_jmp(struct xl *x, gaddr_t target, u32 glen);

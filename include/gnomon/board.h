@@ -44,7 +44,8 @@ struct gn_settings {
 	uint32_t mode;       /* enum gn_mode */
 	uint32_t flags;      /* GN_OPT_* */
 	uint32_t fault_nth;  /* test mode: every Nth engine allocation fails; 0 = off */
-	uint32_t reserved[13];
+	uint32_t flush_every; /* test mode: dispatches from one flush to the next */
+	uint32_t reserved[12];
 };
 
 /* struct gn_exec.flags */

@@ -174,8 +174,8 @@ static int as_engine(int n, char **argv)
 	    eng.board->size != sizeof(struct gn_board))
 		return 3;
 	if (getenv("FAKE_SHOW"))
-		dprintf(n + GN_FD_LOG, "base=%d file=%s comm=%s mode=%u flags=%x fault=%u\n", n, x.file, x.comm,
-			eng.board->set.mode, eng.board->set.flags, eng.board->set.fault_nth);
+		dprintf(n + GN_FD_LOG, "base=%d file=%s comm=%s mode=%u flags=%x fault=%u flush=%u\n", n, x.file, x.comm,
+			eng.board->set.mode, eng.board->set.flags, eng.board->set.fault_nth, eng.board->set.flush_every);
 	for (int i = 0; i < GN_FD_PROG; i++)
 		close(n + i);
 	report_exec(x.file);

@@ -5,110 +5,12 @@ import json
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 import time
 
+import apps
 from harness import FAIL, PASS, SKIP, Job, Outcome, execute
-
-PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
-KNOBS = {"check": [], "tiny": ["-X", "tiny", "-X", "nopext"], "flush": ["-X", "flush"], "step": ["-X", "step"]}
-SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3}
-
-
-def environment(work, **more):
-    env = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": work, "TMPDIR": work, "TZ": "UTC0", "TERM": "dumb",
-           "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": "1700000000"}
-    env.update({k: v for k, v in os.environ.items() if k in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "VALGRIND")})
-    env.update(more)
-    return env
-
-
-def which(name):
-    return shutil.which(name, path=PATH)
-
-
-# what a test's leading comment may say, one `key: value` a line
-KEYS = ("flags", "cc", "variant", "args", "launcher", "timeout", "needs", "modes", "verdict", "expect", "stderr", "skip-check",
-        "mode-reason", "large", "libs", "status", "so", "alone", "stop-status", "optional", "setup", "fuzz", "campaign")
-
-
-def directives(path):
-    found = {}
-    with open(path, errors="replace") as f:
-        for n, line in enumerate(f):
-            m = re.match(r"[\s/*#-]*([a-z-]+): +(\S.*?)\s*(\*/)?$", line)
-            if m and m.group(1) in KEYS:
-                found.setdefault(m.group(1), []).append(m.group(2))
-            if n > 40:
-                break
-    return found
-
-
-class Gnomon:
-    """argv for `gnomon check` whose own text and events go to files beside the guest's output"""
-
-    def __init__(self, opt, work, mode, extra=()):
-        self.events = open(os.path.join(work, "events"), "w+b")
-        self.log = open(os.path.join(work, "log"), "w+b")
-        self.fds = (self.events.fileno(), self.log.fileno())
-        self.argv = [os.path.join(opt.build, "gnomon"), "check", "--json-fd", str(self.fds[0]), "--log-fd",
-                     str(self.fds[1]), *KNOBS[mode], *extra, "--"]
-
-    def close(self):
-        """events as objects, gnomon's text"""
-        for f in (self.events, self.log):
-            f.seek(0)
-        events = []
-        for line in self.events.read().decode(errors="surrogateescape").splitlines():
-            try:
-                events.append(json.loads(line))
-            except ValueError:
-                events.append({"event": "broken", "text": line})
-        log = self.log.read().decode(errors="replace")
-        self.events.close()
-        self.log.close()
-        return events, log
-
-
-def verdict(events):
-    """clean, unwinds, not-clean, unchecked ..., or none"""
-    last = events[-1] if events else {}
-    return last.get("value", last.get("verdict")) if last.get("event") == "verdict" else None
-
-
-def first_line_that_differs(a, b):
-    x, y = a.decode(errors="replace").split("\n"), b.decode(errors="replace").split("\n")
-    for n, (p, q) in enumerate(zip(x, y), 1):
-        if p != q:
-            return "line %d native: %s\nline %d here:   %s" % (n, p[:300], n, q[:300])
-    return "native has %d lines, here %d" % (len(x), len(y))
-
-
-def compare(native, r, log, stderr):
-    """why this run is not like the native one, or None"""
-    if r.timed_out:
-        return "timeout after %.0f s" % r.seconds, r.tail() + "\n" + log[-3000:]
-    if r.status != native.status:
-        return "status %d, natively %d" % (r.status, native.status), r.tail() + "\n" + log[-3000:]
-    if r.out != native.out:
-        return "output differs", first_line_that_differs(native.out, r.out) + "\n" + log[-2000:]
-    if stderr and r.err != native.err:
-        return "stderr differs", first_line_that_differs(native.err, r.err) + "\n" + log[-2000:]
-    return None
-
-
-def crossed(events, log):
-    """what must not be in any run"""
-    if "BUG" in log:
-        return "the engine reports a bug"
-    if any(e["event"] == "broken" for e in events):
-        return "malformed JSON"
-    if verdict(events) is None:
-        return "no verdict"
-    return None
-
+from judge import MODES, SLOWER, Gnomon, compare, crossed, directives, environment, folder, verdict, which
 
 # ---- func and viol: one program each, in C, C++ or assembly -----------------------------------------------------
 
@@ -164,12 +66,6 @@ def launch(d, exe, work):
     return shlex.split(" ".join(d.get("launcher", []))) + [exe] + args
 
 
-def folder(work, name):
-    path = os.path.join(work, name)
-    os.makedirs(path, exist_ok=True)
-    return path
-
-
 def natively(opt, name, argv, cwd, timeout, env, want=0):
     """the native run, and what it says of the test: its outcome is the only one if it is not PASS"""
     r = execute(argv, cwd, timeout, env)
@@ -195,7 +91,7 @@ def run_func(work, opt, src, name, d, variant):
         yield o
     if o.state != PASS:
         return
-    allowed = d["modes"][0].split() if "modes" in d else list(KNOBS)
+    allowed = d["modes"][0].split() if "modes" in d else MODES
     for mode in opt.modes:
         if mode == "native" or mode not in allowed:
             continue
@@ -372,89 +268,6 @@ def lint(opt):
                                                                       opt.build]))]
 
 
-# ---- apps: scripts that use real programs -----------------------------------------------------------------------
-
-def apps(opt):
-    jobs = []
-    for path in sorted(glob.glob(os.path.join(opt.top, "tests", "apps", "*.sh"))):
-        d = directives(path)
-        name = "apps/" + os.path.basename(path)[:-3]
-        jobs.append(Job(name, lambda work, a=(opt, path, name, d): run_app(work, *a), cost=10 if "large" in d else 3))
-    return jobs
-
-
-def run_app(work, opt, path, name, d):
-    """A script is run natively as `sh SCRIPT`, then as `gnomon check -- sh SCRIPT`: everything in it is followed."""
-    if "large" in d and not opt.large:
-        yield Outcome(name, SKIP, "large to install (%s): make check-apps" % d["large"][0])
-        return
-    for need in d.get("needs", []):
-        for n in need.split():
-            if not (which(n) or os.path.exists(n)):
-                yield Outcome(name, SKIP, n + " is not installed")
-                return
-    timeout = float(d.get("timeout", [120])[0]) * opt.timeout_factor
-    shell = d.get("launcher", ["/bin/sh"])[0].split()
-    argv = shell + [path]
-    env = environment(work, TESTS=os.path.join(opt.top, "tests"), TOP=opt.top, LONG="1" if opt.long else "")
-    here = folder(work, "here")  # the same path natively and translated
-
-    def fresh():
-        shutil.rmtree(here, ignore_errors=True)
-        os.makedirs(here)
-
-    env["SETUP"] = folder(work, "setup")
-    if "setup" in d:
-        # what is only needed to have something to run on; natively, once
-        r = execute(shell + [path, "setup"], env["SETUP"], timeout * 2, env)
-        if r.status == 77:
-            yield Outcome(name, SKIP, (r.out.decode(errors="replace").strip().splitlines() or ["skipped"])[-1])
-            return
-        if r.status or r.timed_out:
-            yield Outcome(name + "[setup]", FAIL, "status %d" % r.status, r.tail())
-            return
-    fresh()
-    native = execute(argv, here, timeout, env)
-    if native.status == 77:
-        yield Outcome(name, SKIP, (native.out.decode(errors="replace").strip().splitlines() or ["skipped"])[-1])
-        return
-    if native.timed_out or native.status:
-        yield Outcome(name + "[native]", FAIL, "bad test: native status %d%s" % (
-            native.status, ", timeout" if native.timed_out else ""), native.tail())
-        return
-    if "native" in opt.modes:
-        yield Outcome(name + "[native]", PASS)
-    if "check" not in opt.modes:
-        return
-    fresh()
-    g = Gnomon(opt, work, "check", ["--unwinds"])
-    r = execute(g.argv + argv, here, timeout * 6, env, pass_fds=g.fds)
-    events, log = g.close()
-    why = compare(native, r, log, "stderr" not in d)
-    if not why:
-        x = crossed(events, log)
-        allowed = d.get("verdict", ["clean unwinds"])[0].split()
-        if not x and verdict(events) not in allowed:
-            x = "verdict %s" % verdict(events)
-        why = x and (x, log)
-    if opt.table:
-        row(opt.table, name, d, native, r, events, why)
-    yield Outcome(name + "[check]", FAIL if why else PASS, *(why or ()))
-
-
-def row(path, name, d, native, r, events, why):
-    """one line of the README's table"""
-    classes = {}
-    for e in events:
-        if e["event"] == "violation":
-            classes[e["class"]] = classes.get(e["class"], 0) + 1
-    images = len([e for e in events if e["event"] == "exec"])
-    with open(path, "a") as f:
-        f.write(json.dumps({"name": name, "same": not why, "why": why[0] if why else "", "verdict": verdict(events),
-                            "sites": classes, "programs": images, "native_s": round(native.seconds, 2),
-                            "check_s": round(r.seconds, 2)}) + "\n")
-
-
 SUITES = {
     "lint": lint,
     "unit": unit,
@@ -462,7 +275,7 @@ SUITES = {
     "badinput": lambda opt: scripts(opt, "badinput"),
     "func": lambda opt: programs(opt, "func"),
     "viol": lambda opt: programs(opt, "viol"),
-    "apps": apps,
+    "apps": apps.apps,
     # longer than anybody waits for
     "fuzz": lambda opt: unit(opt, "fuzz"),
     "campaign": lambda opt: unit(opt, "campaign"),

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* makecontext and swapcontext of a C library that knows no shadow stacks.
- * expect: stack-switch at_module=libc.so.6 at=swapcontext
- * expect: stack-switch at_module=libc.so.6 at=setcontext
- * expect: stack-switch at=body */
+ * expect: stack-switch switcher_module=libc.so.6 switcher=swapcontext switcher_source=swapcontext.S
+ * expect: stack-switch switcher_module=libc.so.6 switcher=setcontext */
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
