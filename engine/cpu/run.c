@@ -243,9 +243,15 @@ void cpu_on_emul(struct vcpu *v)
 void cpu_on_ret(struct vcpu *v);
 void cpu_on_ret(struct vcpu *v)
 {
+	u32 extra = recipe_ret_extra(v->twin_sp);
+
 	v->rip = recipe_ret_pc(v->twin_sp);
 	BUG_ON(!v->rip);
-	emul_return(v, 0);
+	if (extra) { /* it matched before it got here; only its twin led nowhere */
+		v->gregs[RSP] -= extra;
+		*shstk_slot(v->twin_sp) = *(u64 *)v->gregs[RSP];
+	}
+	emul_return(v, extra);
 	cpu_prepare(v);
 }
 

@@ -54,6 +54,29 @@ static void recover_ret(const u8 *start, struct hregs *h)
 		h->r[H_RSP] = h->r[H_R10];
 }
 
+/* A RET that pops n bytes more is undone: RSP back to its word, which the shadow stack's word gave way for */
+static void undo_ret_n(struct hregs *h, u64 twin_sp, u32 n)
+{
+	h->r[H_RSP] -= n;
+	*(u64 *)(twin_sp - SHSTK_TWIN_DELTA) = *(u64 *)h->r[H_RSP];
+}
+
+/*
+ * ret n: mov [r11-24],rcx | compare: 5 | mov rcx,[r11-24] | leave: 2 | mov rcx,[r11-24] | mov r10,[rsp+n] | mov [slot],r10 |
+ * lea r10,[rsp+n] | mov [r11-8],id | mov [r11-4],n | mov rsp,r11 | ret
+ */
+static void recover_ret_n(const u8 *start, struct hregs *h)
+{
+	int step = step_of(start, (u8 *)h->rip);
+
+	if (step >= 1)
+		h->r[H_RCX] = *(u64 *)(h->r[H_R11] + SHSTK_SPILL);
+	if (step >= 16)
+		h->r[H_RSP] = h->r[H_R10];
+	if (step >= 12)
+		undo_ret_n(h, h->r[H_R11], step >= 16 ? *(u32 *)(h->r[H_R11] - 4) : 0);
+}
+
 /*
  * landing: mov r11,rsp | lea rsp,[r10+8] | ... ; back to the RET, whose effects are all undone. rcx is spilled at
  * step 2, something else from step 3 on, and back at the end.
@@ -69,6 +92,8 @@ static void recover_landing(const u8 *start, struct hregs *h, u64 *twin_sp)
 		h->r[H_RSP] -= 8;
 	if (step >= 4)
 		h->r[H_RCX] = *(u64 *)(h->r[H_R11] + SHSTK_SPILL);
+	if (recipe_ret_extra(*twin_sp))
+		undo_ret_n(h, *twin_sp, recipe_ret_extra(*twin_sp));
 }
 
 gaddr_t recipe_ret_pc(u64 twin_sp)
@@ -80,7 +105,7 @@ gaddr_t recipe_ret_pc(u64 twin_sp)
 		return 0;
 	recipe_walk_init(&w, cache_block(id));
 	while (recipe_walk_next(&w))
-		if (w.kind == RK_RET)
+		if (w.kind == RK_RET || w.kind == RK_RET_N)
 			return cache_block(id)->pc + w.goff;
 	return 0;
 }
@@ -120,6 +145,9 @@ static void recover_record(const struct block *b, const struct recipe_walk *w, s
 		break;
 	case RK_RET:
 		recover_ret(start, h);
+		break;
+	case RK_RET_N:
+		recover_ret_n(start, h);
 		break;
 	case RK_LANDING:
 		recover_landing(start, h, &out->twin_sp);

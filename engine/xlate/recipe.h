@@ -23,6 +23,7 @@ enum rkind {
 	RK_SETS_R11,
 	RK_CALL,     /* direct or indirect call, from the address computation on */
 	RK_RET,
+	RK_RET_N,    /* RET that pops more: compared before it returns */
 	RK_LANDING,  /* compare without flags, rcx spilled */
 	RK_LOOP,     /* loop/jrcxz: only its first instruction changes guest state */
 	RK_R11_TMP,  /* r11 used as scratch around one instruction: twin pointer in SLOT_TSP */
@@ -103,5 +104,10 @@ struct recovered {
 long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, struct recovered *out);
 /* guest address of the RET that ends the block named in the dead twin slot below T; 0 if there is none */
 gaddr_t recipe_ret_pc(u64 twin_sp);
+/* what that RET pops besides its address; then the shadow slot at T holds another word than the stack at RSP - this */
+static inline u32 recipe_ret_extra(u64 twin_sp)
+{
+	return *(u32 *)(twin_sp - 4);
+}
 
 #endif

@@ -68,8 +68,10 @@ static void translate_one(struct xl *x, const struct insn *in)
 			xl_jmp_ind(x, in);
 		return;
 	case INSN_RET:
-		if (in->imm || in->opsize)
+		if (in->opsize)
 			xl_engine(x, in, EXIT_EMUL);
+		else if (in->imm)
+			xl_ret_n(x, in);
 		else
 			xl_ret(x, in);
 		return;

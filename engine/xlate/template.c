@@ -274,19 +274,60 @@ void xl_ret(struct xl *x, const struct insn *in)
 {
 	xl_away(x, RES_R10_HOME | RES_R11_HOME);
 	x->ret_id = x->e.p + 4;
-	EMIT(&x->e, 0x41, 0xc7, 0x43, 0xf8, 0, 0, 0, 0,      /* mov dword [r11-8], block id: publish() fills it in */
+	EMIT(&x->e, 0x49, 0xc7, 0x43, 0xf8, 0, 0, 0, 0,      /* mov qword [r11-8], block id: publish() fills it in */
 	     0x49, 0x89, 0xe2,                               /* mov r10, rsp */
 	     0x4c, 0x89, 0xdc,                               /* mov rsp, r11 */
 	     0xc3);
 	xl_record(x, RK_RET, in->len);
 }
 
+/* 17 bytes */
+static void xl_leave(struct xl *x, const struct insn *in, u8 kind)
+{
+	mov_slot_imm(&x->e, SLOT_EXIT, 0); /* the id is filled in by publish() */
+	jmp_rel32(&x->e, arena_thunk(x->a, kind == EXIT_SYSCALL ? THUNK_SYSCALL : THUNK_EMUL));
+	xl_exit_site(x, kind, x->pc + in->len);
+}
+
+/*
+ * A RET that pops n bytes more, as functions do that clean up their arguments. The landing takes r10+8 for the new RSP and
+ * compares [r10] with the shadow word: so the comparison is made here, and then r10 moved on and the shadow word, which is
+ * popped anyhow, made equal to what stands there.
+ */
+void xl_ret_n(struct xl *x, const struct insn *in)
+{
+	u32 n = (u16)in->imm;
+	struct emit *e = &x->e;
+
+	xl_away(x, RES_R10_HOME | RES_R11_HOME);
+	EMIT(e, 0x49, 0x89, 0x4b, (u8)SHSTK_SPILL,           /* mov [r11-24], rcx */
+	     0x48, 0x8b, 0x0c, 0x24,                         /* mov rcx, [rsp] */
+	     0x4d, 0x8b, 0x93, LE32(-SHSTK_TWIN_DELTA),      /* mov r10, [r11-D] */
+	     0x49, 0xf7, 0xd2,                               /* not r10 */
+	     0x4a, 0x8d, 0x4c, 0x11, 0x01,                   /* lea rcx, [rcx+r10+1] */
+	     0xe3, 21,                                       /* jrcxz: over the engine's part */
+	     0x49, 0x8b, 0x4b, (u8)SHSTK_SPILL);             /* mov rcx, [r11-24] */
+	xl_leave(x, in, EXIT_EMUL);
+	EMIT(e, 0x49, 0x8b, 0x4b, (u8)SHSTK_SPILL,           /* mov rcx, [r11-24] */
+	     0x4c, 0x8b, 0x94, 0x24);                        /* mov r10, [rsp+n] */
+	emit32(e, n);
+	EMIT(e, 0x4d, 0x89, 0x93, LE32(-SHSTK_TWIN_DELTA),   /* mov [r11-D], r10 */
+	     0x4c, 0x8d, 0x94, 0x24);                        /* lea r10, [rsp+n] */
+	emit32(e, n);
+	EMIT(e, 0x49, 0xc7, 0x43, 0xf8);                     /* mov qword [r11-8], block id */
+	x->ret_id = e->p;
+	emit32(e, 0);
+	EMIT(e, 0x41, 0xc7, 0x43, 0xfc);                     /* mov dword [r11-4], n */
+	emit32(e, n);
+	EMIT(e, 0x4c, 0x89, 0xdc,                            /* mov rsp, r11 */
+	     0xc3);
+	xl_record(x, RK_RET_N, in->len);
+}
+
 /* leave for the engine with both registers borrowed; the block goes on behind */
 void xl_engine(struct xl *x, const struct insn *in, u8 kind)
 {
 	xl_away(x, RES_R10_HOME | RES_R11_HOME);
-	mov_slot_imm(&x->e, SLOT_EXIT, 0); /* the id is filled in by publish() */
-	jmp_rel32(&x->e, arena_thunk(x->a, kind == EXIT_SYSCALL ? THUNK_SYSCALL : THUNK_EMUL));
-	xl_exit_site(x, kind, x->pc + in->len);
+	xl_leave(x, in, kind);
 	xl_record(x, RK_PLAIN, in->len);
 }

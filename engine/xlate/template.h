@@ -65,6 +65,7 @@ void xl_call(struct xl *x, const struct insn *in);
 void xl_call_ind(struct xl *x, const struct insn *in);
 void xl_jmp_ind(struct xl *x, const struct insn *in);
 void xl_ret(struct xl *x, const struct insn *in);
+void xl_ret_n(struct xl *x, const struct insn *in);
 void xl_engine(struct xl *x, const struct insn *in, u8 kind);
 
 #endif
