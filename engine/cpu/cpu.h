@@ -55,6 +55,13 @@ static inline u64 shstk_top(const struct vcpu *v)
 {
 	return v->ss.twin + (v->ss.hi - v->ss.lo);
 }
+/* Does the slot hold what a far call leaves, the address behind its 24 bytes? Above it are its return address and CS. */
+static inline bool shstk_is_far(const struct vcpu *v, u64 twin_sp)
+{
+	u64 behind = twin_sp - v->ss.twin + v->ss.lo + 24;
+
+	return *shstk_slot(twin_sp) == behind || *shstk_slot(twin_sp) == behind + 4;
+}
 /* pushes a word whose twin is the slow path. False when the stack is full */
 bool shstk_push(struct vcpu *v, u64 word, u64 rsp);
 #define SHSTK_TOKEN (1ul << 63) /* in the word of a signal frame that says where SSP was */
@@ -89,6 +96,8 @@ struct switcher {
 struct switcher switcher_find(struct vcpu *v);
 /* the call that pushed `next`, or 0 */
 gaddr_t switcher_call_site(gaddr_t next);
+/* the same for a far return or IRET to cs:rip; SSP moves only if it leads to a frame that matches */
+bool violation_far(struct vcpu *v, u64 cs, u64 rip);
 
 /* stats.c: TSC ticks with --stats, else 0 */
 u64 cpu_stats_clock(void);

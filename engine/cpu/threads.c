@@ -168,6 +168,7 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	c->gregs[RAX] = 0;
 	c->rflags = v->rflags;
 	c->guest_gs = v->guest_gs;
+	c->guest_gs_sel = v->guest_gs_sel;
 	c->pid = v->pid;
 	c->shstk_features = v->shstk_features;
 	c->shstk_locked = v->shstk_locked;
