@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies that survive a bad guest pointer, and segment loads that survive a bad value. Each touches the guest only between its two labels; a fault
- * there continues at the third (rt_fault_fixup below reads the table). Leaf functions: nothing on the
- * stack at that moment but the return address. DF is clear, as everywhere in C. [as-safe] [no-fp]
+ * Copies that survive a bad guest pointer, and loads of segments that survive a bad value. Each touches what is
+ * the guest's only between its two labels; a fault there continues at the third (rt_fault_fixup below reads the
+ * table). Leaf functions: nothing on the stack at that moment but the return address. DF is clear, as everywhere
+ * in C. [as-safe] [no-fp]
  */
 	.text
 
