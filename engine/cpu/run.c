@@ -131,6 +131,9 @@ static void fetch_fault(struct vcpu *v)
 
 static void chaos(struct vcpu *v)
 {
+	BUG_ON(eng.set.bug_nth && v->stat_dispatch == eng.set.bug_nth);
+	if (unlikely(eng.set.crash_nth) && v->stat_dispatch == eng.set.crash_nth)
+		*(volatile u32 *)PAGE_SIZE = 0;
 	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % eng.set.flush_every == 0 && cpu_thread_count() == 1)
 		flush_everything(v);
 }

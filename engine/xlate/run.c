@@ -171,7 +171,7 @@ static enum stopped_by copy_plain(struct xl *x, struct run *r, struct insn_brief
 		__builtin_memcpy(to, code, 16); /* the next one overwrites what was too much */
 		if (b->disp_off) {
 			__builtin_memcpy(&disp, code + b->disp_off, 4);
-			if (!fits_s32(disp + moved))
+			if (!fits_s32(disp + moved) || unlikely(xlate_opts.all_far))
 				break;
 			__builtin_memcpy(to + b->disp_off, &(s32){ (s32)(disp + moved) }, 4);
 		}

@@ -67,7 +67,7 @@ void xl_copy(struct xl *x, const struct insn *in)
 	}
 	__builtin_memcpy(&disp, x->code + in->disp_off, 4);
 	moved = (s64)(x->pc + (u64)(s64)disp - (u64)x->e.p);
-	if (!fits_s32(moved) || !fits_s32(moved - 64)) {
+	if (!fits_s32(moved) || !fits_s32(moved - 64) || unlikely(xlate_opts.all_far)) {
 		xl_far_operand(x, in);
 		return;
 	}
@@ -189,7 +189,7 @@ static void load_target(struct xl *x, const struct insn *in)
 
 		__builtin_memcpy(&disp, c + in->disp_off, 4);
 		moved = (s64)(x->pc + in->len + (u64)(s64)disp - (u64)(x->e.p + 4));
-		if (fits_s32(moved)) {
+		if (fits_s32(moved) && likely(!xlate_opts.all_far)) {
 			emit32(&x->e, (u32)moved);
 		} else {
 			x->e.p -= 3;

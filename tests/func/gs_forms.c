@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* flags: -no-pie -Wa,--no-warn
+ * also: far
  * Every kind of instruction with a gs: operand does what it does at the same address without gs:, for each form of
  * address and with the registers the engine borrows: first with base 0, then with a base and smaller addresses. */
 #define _GNU_SOURCE

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* flags: -no-pie -Wa,--no-warn
+ * also: far
  * gs: in instructions whose operand is not an ordinary one: strings, xlat, absolute moves, rsp as base, gathers, masked
  * stores; the gs selector itself; faults of gs: operands; and that a signal in the middle neither loses nor repeats
  * an instruction. */
@@ -495,7 +496,7 @@ static void selectors(void)
 unsigned long counters[8] __attribute__((aligned(64)));
 volatile unsigned char stop;
 PIECE(count_all, "xor %r12d, %r12d; 1: incq %gs:(%r10); lock addq $1, %gs:counters+8(%rip); xaddq %r13, %gs:16(%r11d);"
-		 "incq %gs:24(%rdi); .byte 0x65; lodsb; dec %rsi; addq $1, %gs:counters+32; "
+		 "incq %gs:24(%rdi); .byte 0x65; lodsb; dec %rsi; addq $1, %gs:counters+32; incq counters+40(%rip);"
 		 "inc %r12; .globl count_end; count_end: cmpb $0, stop(%rip); je 1b; ret");
 static int signals, broken;
 
@@ -534,6 +535,7 @@ static void asynchronous(void)
 	CHECK_EQ(counters[1], r.r12);
 	CHECK_EQ(counters[3], r.r12);
 	CHECK_EQ(counters[4], r.r12);
+	CHECK_EQ(counters[5], r.r12);
 	CHECK(signals >= 400);
 }
 
