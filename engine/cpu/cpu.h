@@ -30,6 +30,12 @@ long cpu_host_clone(u64 flags, u64 stack, u64 ptid, u64 ctid, u64 tls, struct vc
 long cpu_host_clone3(struct kclone_args *ca, size_t size, struct vcpu *child);
 void __noreturn cpu_free_and_exit(void *base, size_t size, int status);
 
+/* with 48 bits of linear address; a branch to any other faults where it stands */
+static inline bool cpu_is_canonical(gaddr_t a)
+{
+	return (a + 0x800000000000ul) >> 48 == 0;
+}
+
 /* run.c: make SLOT_RESUME fit v->rip */
 void cpu_prepare(struct vcpu *v);
 /* [holds: cache_lock] a new block; NULL where the guest cannot execute */
@@ -105,5 +111,9 @@ u64 cpu_stats_clock(void);
 /* emul.c: executes the instruction at v->rip that the translator gave to the engine */
 void emul_insn(struct vcpu *v);
 void emul_return(struct vcpu *v, u32 extra);
+/* v->target is no address code can have: undoes the call, or the jump out of block b (NULL: whose is not known, and
+ * it is the target that faults) */
+void emul_wild_call(struct vcpu *v);
+void emul_wild_jump(struct vcpu *v, const struct block *b);
 
 #endif

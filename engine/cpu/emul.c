@@ -8,6 +8,7 @@
 #include "cpu/emul.h"
 #include "gnomon/board.h"
 #include "rt/engine.h"
+#include "xlate/recipe.h"
 
 #define TRAP_DB 1
 #define TRAP_BP 3
@@ -70,6 +71,40 @@ void emul_set_reg(struct vcpu *v, int reg, u64 value, u32 size)
 	v->gregs[reg] = (v->gregs[reg] & keep) | value;
 }
 
+/* the guest address of the indirect branch in block b whose template ends at host address h; 0: the last one there */
+static gaddr_t branch_in(const struct block *b, u64 h)
+{
+	struct recipe_walk w;
+	gaddr_t pc = 0;
+
+	recipe_walk_init(&w, b);
+	while (recipe_walk_next(&w)) {
+		if (w.glen)
+			pc = b->pc + w.goff;
+		if (h && w.kind == RK_CALL && (u64)block_host(b) + w.hoff + w.hlen == h)
+			break;
+	}
+	return pc;
+}
+
+void emul_wild_call(struct vcpu *v)
+{
+	u64 h = *(u64 *)v->twin_sp;
+	struct block *b = cache_find_host(h);
+
+	BUG_ON(!b);
+	v->rip = branch_in(b, h);
+	v->gregs[RSP] += 8;
+	v->twin_sp += 8;
+	emul_gp(v, 0);
+}
+
+void emul_wild_jump(struct vcpu *v, const struct block *b)
+{
+	v->rip = b ? branch_in(b, 0) : v->target;
+	emul_gp(v, 0);
+}
+
 bool emul_has_far64(void)
 {
 	u32 a = 0, b, c = 0, d;
@@ -81,7 +116,7 @@ bool emul_has_far64(void)
 /* a near return in full: word and shadow word, `extra` bytes more from the stack */
 void emul_return(struct vcpu *v, u32 extra)
 {
-	u64 word, rsp = v->gregs[RSP];
+	u64 word, rsp = v->gregs[RSP], t = v->twin_sp;
 
 	if (!emul_load(v, &word, rsp, 8))
 		return;
@@ -89,6 +124,11 @@ void emul_return(struct vcpu *v, u32 extra)
 		v->twin_sp += 8;
 	} else if (v->shstk_on && !violation_return(v, word)) {
 		emul_cp(v, 1);
+		return;
+	}
+	if (unlikely(!cpu_is_canonical(word))) {
+		v->twin_sp = t;
+		emul_gp(v, 0);
 		return;
 	}
 	v->gregs[RSP] = rsp + 8 + extra;
@@ -144,6 +184,10 @@ static void emul_call(struct vcpu *v, u64 target, u64 next, bool shadow)
 {
 	u64 rsp = v->gregs[RSP] - 8;
 
+	if (!cpu_is_canonical(target)) {
+		emul_gp(v, 0);
+		return;
+	}
 	if (!emul_store(v, rsp, &next, 8))
 		return;
 	if (shadow && !shstk_push(v, next, rsp)) {
@@ -276,8 +320,12 @@ void emul_insn(struct vcpu *v)
 			emul_call(v, target, v->rip + in.len, true);
 		return;
 	case INSN_JMP_IND:
-		if (branch_operand(v, &in, code, &target))
+		if (!branch_operand(v, &in, code, &target))
+			return;
+		if (cpu_is_canonical(target))
 			v->rip = target;
+		else
+			emul_gp(v, 0);
 		return;
 	case INSN_RET:
 		emul_return(v, (u32)in.imm);

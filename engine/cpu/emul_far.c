@@ -29,11 +29,6 @@
 #define IRET_FLAGS16 (FLAGS_ARITH | FLAG_DF | FLAG_NT)
 #define IRET_FLAGS (IRET_FLAGS16 | FLAG_AC | FLAG_ID)
 
-static bool is_canonical(u64 rip)
-{
-	return (rip + 0x800000000000ul) >> 48 == 0;
-}
-
 /* access rights of a descriptor that CPL 3 may see; 0 if there is none */
 static u32 rights(u16 sel)
 {
@@ -87,7 +82,7 @@ static bool check_target(struct vcpu *v, u16 sel, u64 rip, bool ret)
 {
 	if (!check_code(v, sel, ret))
 		return false;
-	if (is_canonical(rip))
+	if (cpu_is_canonical(rip))
 		return true;
 	emul_gp(v, 0);
 	return false;

@@ -122,6 +122,9 @@ struct cpu_upcalls {
 	/* a guest SYSCALL: number and arguments in v->gregs, v->rip is the instruction behind it.
 	 * Sets gregs[RAX] (rcx, r11 are set by the caller) or any other state. */
 	void (*syscall)(struct vcpu *v);
+	/* v->rip is in the vsyscall page: what the kernel does there, or false if it is a page like others. NULL until
+	 * the host is known to have one */
+	bool (*vsyscall)(struct vcpu *v);
 	/* deliver what is pending; may change any guest state */
 	void (*deliver)(struct vcpu *v);
 	/* a synchronous fault at v->rip; guest state is exact. signo, si_code, si_addr, trapno, err as Linux

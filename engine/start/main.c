@@ -267,6 +267,7 @@ static void wire(void)
 	cpu_up.guard_code = vma_guard_code;
 	cpu_up.fork = kern_fork;
 	cpu_child_init = kern_child_init;
+	cpu_up.vsyscall = eng.vsyscall ? kern_vsyscall : NULL;
 	cpu_up.deliver = sig_deliver;
 	cpu_up.fault = sig_fault;
 	cpu_up.report = report_violation;
