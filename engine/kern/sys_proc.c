@@ -35,7 +35,7 @@ static bool skip(const char **s, const char *what)
 	return true;
 }
 
-static enum proc_file by_name(struct vcpu *v, const char *name, int tid)
+static enum proc_file by_name(const char *name)
 {
 	if (!strcmp(name, "exe"))
 		return PROC_EXE;
@@ -49,13 +49,15 @@ static enum proc_file by_name(struct vcpu *v, const char *name, int tid)
 		return PROC_FD_DIR;
 	if ((skip(&name, "fd/") || skip(&name, "fdinfo/")) && proc_engine_number(name))
 		return PROC_HIDDEN;
-	if (!strcmp(name, "status") && tid == v->tid) /* another thread's mask is not ours to read */
+	if (!strcmp(name, "status"))
 		return PROC_STATUS;
+	if (!strcmp(name, "stat"))
+		return PROC_STAT;
 	return PROC_NOT_OURS;
 }
 
-/* s: behind "/proc/" */
-static enum proc_file classify(struct vcpu *v, const char *s)
+/* s: behind "/proc/". *task: whose entry it is */
+static enum proc_file classify(struct vcpu *v, const char *s, long *task)
 {
 	long tid = v->pid;
 
@@ -73,7 +75,8 @@ static enum proc_file classify(struct vcpu *v, const char *s)
 				return PROC_NOT_OURS;
 		}
 	}
-	return by_name(v, s, (int)tid);
+	*task = tid;
+	return by_name(s);
 }
 
 /*
@@ -102,7 +105,7 @@ static enum proc_file __attribute__((noinline)) proc_path(struct vcpu *v, int di
 	if (rt_str_from_guest(path, gpath, PROC_PATH_MAX) < 0)
 		return PROC_NOT_OURS;
 	if (!strncmp(path, "/proc/", 6))
-		return classify(v, path + 6);
+		return classify(v, path + 6, &(long){ 0 });
 	if (*path == '/')
 		return proc_engine_number(path + 8) ? PROC_HIDDEN : PROC_NOT_OURS;
 	return proc_engine_number(path) && proc_is_fd_dir(v, dirfd) ? PROC_HIDDEN : PROC_NOT_OURS;
@@ -236,14 +239,20 @@ SYSCALL(readlinkat)
 
 /* ---- open ---- */
 
-static void make_text(struct vcpu *v, enum proc_file what, struct scratch *s)
+static void make_text(struct vcpu *v, enum proc_file what, const char *path, struct scratch *s)
 {
+	long task = 0;
+	bool own = classify(v, path + 6, &task) == what && task == v->tid; /* another thread's mask is not ours to read */
+
 	switch (what) {
 	case PROC_AUXV:
 		proc_write(&s->out, (const char *)eng.auxv, eng.auxv_size);
 		break;
 	case PROC_STATUS:
-		proc_status(v, &s->in, &s->out);
+		proc_status(v, &s->in, &s->out, own);
+		break;
+	case PROC_STAT:
+		proc_stat(v, &s->in, &s->out, own);
 		break;
 	default:
 		proc_maps(&s->in, &s->out, what == PROC_SMAPS);
@@ -280,7 +289,7 @@ static long open_text(struct vcpu *v, enum proc_file what, const char *path, int
 	if (r >= 0) {
 		s->in.fd = (int)r;
 		s->out.fd = (int)fd;
-		make_text(v, what, s);
+		make_text(v, what, path, s);
 		sys1(__NR_close, s->in.fd);
 		r = s->out.err;
 	}
