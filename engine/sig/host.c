@@ -144,6 +144,11 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 	}
 	if (cpu_fault_at(v, signo, info, uc))
 		return;
+	if (signo == SIGTRAP && uc->eflags & TF) { /* POPF set it: seen by the engine only now */
+		rt_log_once("single steps (the trap flag) are not supported");
+		uc->eflags &= ~TF;
+		return;
+	}
 	if (uc->rip == 0 && signo == SIGSEGV) { /* a host ret through a twin that was flushed */
 		uc->rip = (u64)cpu_ret_miss;
 		return;
