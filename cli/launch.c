@@ -81,6 +81,8 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 		       (has_fast_pext() && !o->no_pext ? GN_OPT_PEXT : 0);
 	b->set.fault_nth = o->fault_nth;
 	b->set.flush_every = o->flush_every;
+	b->set.bug_nth = o->bug_nth;
+	b->set.crash_nth = o->crash_nth;
 	g->board = b;
 }
 

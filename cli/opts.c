@@ -53,8 +53,14 @@ static void knob(const struct command *cmd, struct options *o, const char *s)
 		o->knobs |= GN_OPT_CHAOS_STEP;
 	else if (!strcmp(s, "nopext"))
 		o->no_pext = true;
+	else if (!strcmp(s, "far"))
+		o->knobs |= GN_OPT_CHAOS_FAR;
 	else if (!strncmp(s, "fault=", 6))
 		o->fault_nth = (uint32_t)number(cmd, "-X fault=", s + 6, 0, 1000000000);
+	else if (!strncmp(s, "bug=", 4))
+		o->bug_nth = (uint32_t)number(cmd, "-X bug=", s + 4, 0, 1000000000);
+	else if (!strncmp(s, "crash=", 6))
+		o->crash_nth = (uint32_t)number(cmd, "-X crash=", s + 6, 0, 1000000000);
 	else
 		usage_error(cmd, "unknown knob '%s'", s);
 }

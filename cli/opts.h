@@ -38,7 +38,7 @@ struct options {
 	const char *report;
 	uint32_t knobs; /* GN_OPT_CHAOS_* */
 	bool no_pext;   /* as if the CPU had no PEXT */
-	uint32_t fault_nth, flush_every;
+	uint32_t fault_nth, flush_every, bug_nth, crash_nth;
 	bool help;
 };
 

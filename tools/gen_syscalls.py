@@ -51,6 +51,8 @@ class Row:
             f.append("SYSF_OUT")
         if self.args and self.args[0] == "fd":
             f.append("SYSF_FD")
+        if self.args and self.args[0] == "dfd":
+            f.append("SYSF_DFD")
         return f
 
 

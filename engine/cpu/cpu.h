@@ -30,6 +30,12 @@ long cpu_host_clone(u64 flags, u64 stack, u64 ptid, u64 ctid, u64 tls, struct vc
 long cpu_host_clone3(struct kclone_args *ca, size_t size, struct vcpu *child);
 void __noreturn cpu_free_and_exit(void *base, size_t size, int status);
 
+/* with 48 bits of linear address; a branch to any other faults where it stands */
+static inline bool cpu_is_canonical(gaddr_t a)
+{
+	return (a + 0x800000000000ul) >> 48 == 0;
+}
+
 /* run.c: make SLOT_RESUME fit v->rip */
 void cpu_prepare(struct vcpu *v);
 /* [holds: cache_lock] a new block; NULL where the guest cannot execute */
@@ -54,6 +60,13 @@ static inline u64 *shstk_rec(u64 twin_sp)
 static inline u64 shstk_top(const struct vcpu *v)
 {
 	return v->ss.twin + (v->ss.hi - v->ss.lo);
+}
+/* Does the slot hold what a far call leaves, the address behind its 24 bytes? Above it are its return address and CS. */
+static inline bool shstk_is_far(const struct vcpu *v, u64 twin_sp)
+{
+	u64 behind = twin_sp - v->ss.twin + v->ss.lo + 24;
+
+	return *shstk_slot(twin_sp) == behind || *shstk_slot(twin_sp) == behind + 4;
 }
 /* pushes a word whose twin is the slow path. False when the stack is full */
 bool shstk_push(struct vcpu *v, u64 word, u64 rsp);
@@ -89,6 +102,8 @@ struct switcher {
 struct switcher switcher_find(struct vcpu *v);
 /* the call that pushed `next`, or 0 */
 gaddr_t switcher_call_site(gaddr_t next);
+/* the same for a far return or IRET to cs:rip; SSP moves only if it leads to a frame that matches */
+bool violation_far(struct vcpu *v, u64 cs, u64 rip);
 
 /* stats.c: TSC ticks with --stats, else 0 */
 u64 cpu_stats_clock(void);
@@ -96,5 +111,9 @@ u64 cpu_stats_clock(void);
 /* emul.c: executes the instruction at v->rip that the translator gave to the engine */
 void emul_insn(struct vcpu *v);
 void emul_return(struct vcpu *v, u32 extra);
+/* v->target is no address code can have: undoes the call, or the jump out of block b (NULL: whose is not known, and
+ * it is the target that faults) */
+void emul_wild_call(struct vcpu *v);
+void emul_wild_jump(struct vcpu *v, const struct block *b);
 
 #endif

@@ -1,58 +1,141 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions the engine executes itself: rare control transfers, CPUID, users of GS, the CET instructions.
+ * Instructions the engine executes itself: rare near transfers, CPUID, the CET instructions here; the rest in emul_*.c.
  * v->rip is at the instruction and the guest's state is exact; afterwards it is at the next one, or a fault has
  * been told to the floor above, which set v->rip.
  */
 #include <linux/signal.h>
-#include "cpu/cpu.h"
+#include "cpu/emul.h"
 #include "gnomon/board.h"
 #include "rt/engine.h"
+#include "xlate/recipe.h"
 
+#define TRAP_DB 1
+#define TRAP_BP 3
 #define TRAP_UD 6
 #define TRAP_GP 13
 #define TRAP_PF 14
 #define TRAP_CP 21
 #define SI_KERNEL_CODE 0x80
+#define SEGV_CPERR_CODE 10
 
-static void fault_ud(struct vcpu *v)
+void emul_ud(struct vcpu *v)
 {
 	cpu_up.fault(v, SIGILL, 2, v->rip, TRAP_UD, 0);
 }
 
-static void fault_gp(struct vcpu *v, u64 err)
+void emul_gp(struct vcpu *v, u64 err)
 {
 	cpu_up.fault(v, SIGSEGV, SI_KERNEL_CODE, 0, TRAP_GP, err);
 }
 
-static void fault_page(struct vcpu *v, u64 addr, u64 err)
+void emul_cp(struct vcpu *v, u64 err)
 {
-	if ((addr + 0x800000000000ul) >> 48)
-		fault_gp(v, 0);
-	else
-		cpu_up.fault(v, SIGSEGV, cpu_up.prot(PAGE_DOWN(addr), NULL) < 0 ? 1 : 2, addr, TRAP_PF, err);
+	cpu_up.fault(v, SIGSEGV, SEGV_CPERR_CODE, 0, TRAP_CP, err);
+}
+
+void emul_shadow_fault(struct vcpu *v, gaddr_t addr, u64 err)
+{
+	cpu_up.fault(v, SIGSEGV, cpu_up.prot(PAGE_DOWN(addr), NULL) < 0 ? 1 : 2, addr, TRAP_PF, err);
+}
+
+void emul_host_fault(struct vcpu *v)
+{
+	struct cpu_fault f = v->fault;
+
+	cpu_up.fault(v, f.signo, f.code, f.addr, f.trapno, f.err);
+}
+
+bool emul_load(struct vcpu *v, void *to, gaddr_t at, u32 size)
+{
+	if (likely(!rt_copy_from_guest(to, at, size)))
+		return true;
+	emul_host_fault(v);
+	return false;
+}
+
+bool emul_store(struct vcpu *v, gaddr_t at, const void *from, u32 size)
+{
+	if (likely(!rt_copy_to_guest(at, from, size)))
+		return true;
+	emul_host_fault(v);
+	return false;
+}
+
+void emul_set_reg(struct vcpu *v, int reg, u64 value, u32 size)
+{
+	u64 keep = size == 1 ? ~0xfful : size == 2 ? ~0xfffful : 0;
+
+	if (size < 8)
+		value &= (1ul << 8 * size) - 1;
+	v->gregs[reg] = (v->gregs[reg] & keep) | value;
+}
+
+/* the guest address of the indirect branch in block b whose template ends at host address h; 0: the last one there */
+static gaddr_t branch_in(const struct block *b, u64 h)
+{
+	struct recipe_walk w;
+	gaddr_t pc = 0;
+
+	recipe_walk_init(&w, b);
+	while (recipe_walk_next(&w)) {
+		if (w.glen)
+			pc = b->pc + w.goff;
+		if (h && w.kind == RK_CALL && (u64)block_host(b) + w.hoff + w.hlen == h)
+			break;
+	}
+	return pc;
+}
+
+void emul_wild_call(struct vcpu *v)
+{
+	u64 h = *(u64 *)v->twin_sp;
+	struct block *b = cache_find_host(h);
+
+	BUG_ON(!b);
+	v->rip = branch_in(b, h);
+	v->gregs[RSP] += 8;
+	v->twin_sp += 8;
+	emul_gp(v, 0);
+}
+
+void emul_wild_jump(struct vcpu *v, const struct block *b)
+{
+	v->rip = b ? branch_in(b, 0) : v->target;
+	emul_gp(v, 0);
+}
+
+bool emul_has_far64(void)
+{
+	u32 a = 0, b, c = 0, d;
+
+	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return b != 0x68747541 /* Auth(enticAMD) */ && b != 0x6f677948 /* Hygo(nGenuine) */;
 }
 
 /* a near return in full: word and shadow word, `extra` bytes more from the stack */
 void emul_return(struct vcpu *v, u32 extra)
 {
-	u64 word, rsp = v->gregs[RSP];
+	u64 word, rsp = v->gregs[RSP], t = v->twin_sp;
 
-	if (rt_copy_from_guest(&word, rsp, 8)) {
-		fault_page(v, rsp, 4);
+	if (!emul_load(v, &word, rsp, 8))
 		return;
-	}
 	if (v->twin_sp < shstk_top(v) && *shstk_slot(v->twin_sp) == word) {
 		v->twin_sp += 8;
 	} else if (v->shstk_on && !violation_return(v, word)) {
-		cpu_up.fault(v, SIGSEGV, 10 /* SEGV_CPERR */, 0, TRAP_CP, 1);
+		emul_cp(v, 1);
+		return;
+	}
+	if (unlikely(!cpu_is_canonical(word))) {
+		v->twin_sp = t;
+		emul_gp(v, 0);
 		return;
 	}
 	v->gregs[RSP] = rsp + 8 + extra;
 	v->rip = word;
 }
 
-static u64 guest_ea(struct vcpu *v, const struct insn *in, const u8 *code)
+gaddr_t emul_ea(struct vcpu *v, const struct insn *in, const u8 *code)
 {
 	u64 ea = 0;
 	s32 disp = 0;
@@ -91,29 +174,24 @@ static u64 guest_ea(struct vcpu *v, const struct insn *in, const u8 *code)
 /* the target of an indirect branch; false after a fault */
 static bool branch_operand(struct vcpu *v, const struct insn *in, const u8 *code, u64 *target)
 {
-	u64 ea;
-
-	if (!in->mem) {
-		*target = v->gregs[(in->modrm & 7) | (in->rex & 1) << 3];
-		return true;
-	}
-	ea = guest_ea(v, in, code);
-	if (!rt_copy_from_guest(target, ea, 8))
-		return true;
-	fault_page(v, ea, 4);
-	return false;
+	if (in->mem)
+		return emul_load(v, target, emul_ea(v, in, code), 8);
+	*target = v->gregs[emul_rm(in)];
+	return true;
 }
 
 static void emul_call(struct vcpu *v, u64 target, u64 next, bool shadow)
 {
 	u64 rsp = v->gregs[RSP] - 8;
 
-	if (rt_copy_to_guest(rsp, &next, 8)) {
-		fault_page(v, rsp, 6);
+	if (!cpu_is_canonical(target)) {
+		emul_gp(v, 0);
 		return;
 	}
+	if (!emul_store(v, rsp, &next, 8))
+		return;
 	if (shadow && !shstk_push(v, next, rsp)) {
-		fault_page(v, vcpu_ssp(v) - 8, 0x46);
+		emul_shadow_fault(v, vcpu_ssp(v) - 8, 0x46);
 		return;
 	}
 	v->gregs[RSP] = rsp;
@@ -133,73 +211,9 @@ static void emul_cpuid(struct vcpu *v)
 	v->gregs[RDX] = d;
 }
 
-/*
- * An instruction with a gs: operand: moves between memory and a register or an immediate. The others are named on
- * the engine's channel by unknown(), never guessed.
- */
-static bool emul_memory(struct vcpu *v, const struct insn *in, const u8 *code)
-{
-	u64 ea, value = 0, mask;
-	int size, reg = (in->modrm >> 3 & 7) | (in->rex & 4) << 1;
-
-	if (in->map != 0 || in->enc != 0 || !in->mem)
-		return false;
-	size = in->opcode & 1 ? (in->rex & 8 ? 8 : in->opsize ? 2 : 4) : 1;
-	mask = size == 8 ? ~0ul : (1ul << 8 * size) - 1;
-	if (size == 1 && !in->rex && reg >= 4)
-		return false;
-	ea = guest_ea(v, in, code);
-	switch (in->opcode) {
-	case 0x8a: case 0x8b:
-		if (rt_copy_from_guest(&value, ea, (size_t)size)) {
-			fault_page(v, ea, 4);
-			return true;
-		}
-		v->gregs[reg] = size >= 4 ? value : (v->gregs[reg] & ~mask) | value;
-		break;
-	case 0x88: case 0x89:
-		value = v->gregs[reg];
-		if (rt_copy_to_guest(ea, &value, (size_t)size)) {
-			fault_page(v, ea, 6);
-			return true;
-		}
-		break;
-	case 0xc6: case 0xc7:
-		value = in->imm;
-		if (rt_copy_to_guest(ea, &value, (size_t)size)) {
-			fault_page(v, ea, 6);
-			return true;
-		}
-		break;
-	default:
-		return false;
-	}
-	v->rip += in->len;
-	return true;
-}
-
-static void emul_gsbase(struct vcpu *v, const struct insn *in)
-{
-	int reg = (in->modrm & 7) | (in->rex & 1) << 3, op = in->modrm >> 3 & 7;
-
-	if (in->map != 1 || in->opcode != 0xae || (op != 1 && op != 3)) {
-		fault_ud(v);
-		return;
-	}
-	if (op == 1)
-		v->gregs[reg] = in->rex & 8 ? v->guest_gs : (u32)v->guest_gs;
-	else if (in->rex & 8 && (v->gregs[reg] + 0x800000000000ul) >> 48) {
-		fault_gp(v, 0);
-		return;
-	} else {
-		v->guest_gs = in->rex & 8 ? v->gregs[reg] : (u32)v->gregs[reg];
-	}
-	v->rip += in->len;
-}
-
 static void emul_ssp(struct vcpu *v, const struct insn *in)
 {
-	int reg = (in->modrm & 7) | (in->rex & 1) << 3;
+	int reg = emul_rm(in);
 	u64 n;
 
 	if (in->class == INSN_RDSSP) {
@@ -208,11 +222,11 @@ static void emul_ssp(struct vcpu *v, const struct insn *in)
 	} else {
 		n = (v->gregs[reg] & 0xff) * (in->rex & 8 ? 8 : 4);
 		if (!v->shstk_on) {
-			fault_ud(v);
+			emul_ud(v);
 			return;
 		}
 		if (v->twin_sp + n > shstk_top(v)) {
-			fault_page(v, vcpu_ssp(v) + n - 8, 0x44);
+			emul_shadow_fault(v, vcpu_ssp(v) + n - 8, 0x44);
 			return;
 		}
 		v->twin_sp += n;
@@ -220,12 +234,67 @@ static void emul_ssp(struct vcpu *v, const struct insn *in)
 	v->rip += in->len;
 }
 
-static void unknown(struct vcpu *v, const u8 *code, bool invalid)
+/* on a CPU with transactions every one of them aborts at once, and for good */
+static void emul_xbegin(struct vcpu *v, const struct insn *in)
 {
-	if (!invalid)
-		rt_log_once("unknown instruction at %lx: %x %x %x %x %x %x %x %x", v->rip, code[0], code[1], code[2], code[3],
-	       code[4], code[5], code[6], code[7]);
-	fault_ud(v);
+	u32 a = 7, b, c = 0, d;
+
+	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	if (!(b & 1u << 11)) { /* RTM */
+		emul_ud(v);
+		return;
+	}
+	v->gregs[RAX] = 0;
+	v->rip = in->target;
+}
+
+static void emul_int(struct vcpu *v, const struct insn *in)
+{
+	switch (in->imm) {
+	case 1:
+		v->rip += in->len;
+		cpu_up.fault(v, SIGTRAP, 1, 0, TRAP_DB, 0);
+		break;
+	case 3:
+		v->rip += in->len;
+		cpu_up.fault(v, SIGTRAP, SI_KERNEL_CODE, 0, TRAP_BP, 0);
+		break;
+	case 0x80:
+		rt_log_once("32-bit system call (int $0x80) refused");
+		v->gregs[RAX] = (u64)-ENOSYS;
+		v->rip += in->len;
+		break;
+	default:
+		emul_gp(v, in->imm << 3 | 2); /* a gate of CPL 0 in the IDT */
+	}
+}
+
+/* each place once, as long as the list has room */
+static bool first_time(gaddr_t pc)
+{
+	static gaddr_t seen[64];
+
+	for (u32 i = 0; i < ARRAY_SIZE(seen); i++) {
+		gaddr_t free = 0;
+
+		if (__atomic_compare_exchange_n(&seen[i], &free, pc, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return true;
+		if (free == pc)
+			return false;
+	}
+	return false;
+}
+
+static void unknown(struct vcpu *v, const struct insn *in, const u8 *code)
+{
+	char hex[3 * 15 + 1];
+	u32 n = 0;
+
+	for (u32 i = 0; i < in->len; i++)
+		n += (u32)rt_snprintf(hex + n, sizeof(hex) - n, " %02x", code[i]);
+	if (first_time(v->rip))
+		rt_log("%lx: unknown or invalid instruction, SIGILL:%s", v->rip, hex);
+	emul_ud(v);
 }
 
 void emul_insn(struct vcpu *v)
@@ -251,33 +320,27 @@ void emul_insn(struct vcpu *v)
 			emul_call(v, target, v->rip + in.len, true);
 		return;
 	case INSN_JMP_IND:
-		if (branch_operand(v, &in, code, &target))
+		if (!branch_operand(v, &in, code, &target))
+			return;
+		if (cpu_is_canonical(target))
 			v->rip = target;
+		else
+			emul_gp(v, 0);
 		return;
 	case INSN_RET:
 		emul_return(v, (u32)in.imm);
-		return;
-	case INSN_GSBASE:
-		emul_gsbase(v, &in);
 		return;
 	case INSN_RDSSP:
 	case INSN_INCSSP:
 		emul_ssp(v, &in);
 		return;
+	case INSN_XBEGIN:
+		emul_xbegin(v, &in);
+		return;
 	case INSN_INT:
-		if (in.imm == 3 || in.imm == 1) {
-			v->rip += in.len;
-			cpu_up.fault(v, SIGTRAP, in.imm == 3 ? SI_KERNEL_CODE : 1, 0, in.imm == 3 ? 3 : 1, 0);
-		} else if (in.imm == 0x80) {
-			rt_log_once("32-bit system call (int $0x80) refused");
-			v->gregs[RAX] = (u64)-ENOSYS;
-			v->rip += in.len;
-		} else {
-			fault_gp(v, in.imm << 3 | 2); /* a gate of CPL 0 in the IDT */
-		}
+		emul_int(v, &in);
 		return;
 	}
-	if (in.class == INSN_PLAIN && emul_memory(v, &in, code))
-		return;
-	unknown(v, code, in.class == INSN_INVALID || in.class == INSN_UD);
+	if (!emul_gs(v, &in, code) && !emul_mem(v, &in, code) && !emul_far(v, &in, code))
+		unknown(v, &in, code);
 }

@@ -44,6 +44,12 @@ void cpu_on_jmiss(struct vcpu *v)
 	struct block *b;
 	u8 *entry;
 
+	if (unlikely(!cpu_is_canonical(v->target))) {
+		emul_wild_jump(v, x ? cache_block(x->block) : NULL);
+		v->exit_id = 0;
+		cpu_prepare(v);
+		return;
+	}
 	v->rip = v->target;
 	cache_lock();
 	b = target_block(v);
@@ -105,10 +111,15 @@ void cpu_on_cmiss(struct vcpu *v)
 	struct block *b;
 	u8 *entry;
 
-	v->rip = v->target;
 	v->exit_id = 0;
 	if (sampled)
 		v->sample = SAMPLE_EVERY;
+	if (unlikely(!cpu_is_canonical(v->target))) {
+		emul_wild_call(v);
+		cpu_prepare(v);
+		return;
+	}
+	v->rip = v->target;
 	cache_lock();
 	b = target_block(v);
 	entry = b ? xlate_entry(b, ENTRY_CALL) : NULL;

@@ -11,6 +11,9 @@
 #include "rt/engine.h"
 #include "xlate/recipe.h"
 
+#define VSYSCALL_PAGE 0xffffffffff600000ul
+#define USER_TOP 0x7ffffffff000ul
+
 struct cpu_upcalls cpu_up;
 
 static void flush_everything(struct vcpu *v)
@@ -118,19 +121,24 @@ static void resume_at(struct vcpu *v, u8 *host, u8 res)
 	v->resume_r11 = res & RES_R11_HOME ? v->gregs[R11] : v->twin_sp;
 }
 
-/* v->rip cannot be executed: the fault a fetch makes */
+/* v->rip cannot be executed: the fault a fetch makes. Addresses of the kernel look protected whatever is there */
 static void fetch_fault(struct vcpu *v)
 {
-	int prot = cpu_up.prot(PAGE_DOWN(v->rip), NULL);
+	bool mapped = cpu_up.prot(PAGE_DOWN(v->rip), NULL) >= 0;
 
-	if (v->rip >> 47)
+	if (cpu_up.vsyscall && PAGE_DOWN(v->rip) == VSYSCALL_PAGE && cpu_up.vsyscall(v))
+		return;
+	if (!cpu_is_canonical(v->rip))
 		cpu_up.fault(v, SIGSEGV, 0x80 /* SI_KERNEL */, 0, 13, 0);
 	else
-		cpu_up.fault(v, SIGSEGV, prot < 0 ? 1 : 2, v->rip, 14, prot < 0 ? 0x14 : 0x15);
+		cpu_up.fault(v, SIGSEGV, mapped ? 2 : 1, v->rip, 14, mapped || v->rip >= USER_TOP ? 0x15 : 0x14);
 }
 
 static void chaos(struct vcpu *v)
 {
+	BUG_ON(eng.set.bug_nth && v->stat_dispatch == eng.set.bug_nth);
+	if (unlikely(eng.set.crash_nth) && v->stat_dispatch == eng.set.crash_nth)
+		*(volatile u32 *)PAGE_SIZE = 0;
 	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % eng.set.flush_every == 0 && cpu_thread_count() == 1)
 		flush_everything(v);
 }

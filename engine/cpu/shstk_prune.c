@@ -70,7 +70,7 @@ static void move_up(struct vcpu *v, u64 from, u64 to)
 {
 	u64 word = *shstk_slot(from), ssp = from + 8 - v->ss.twin + v->ss.lo;
 
-	if (word == (ssp | SHSTK_TOKEN)) /* says where it stands */
+	if (word == (ssp | SHSTK_TOKEN) || shstk_is_far(v, from)) /* says where it stands */
 		word += to - from;
 	*shstk_slot(to) = word;
 	*shstk_rec(to) = *shstk_rec(from);

@@ -35,15 +35,59 @@ void cpu_stats(struct vcpu *v)
 	       v->stat_jmiss, v->stat_cmiss, v->stat_syscalls, v->stat_flush);
 }
 
+/* the block the guest is in, as far as the tables can still be read */
+static struct block *block_at(gaddr_t pc)
+{
+	struct block *b = NULL;
+
+	for (u8 res = 0; res < 4 && !b; res++)
+		b = cache_find(pc, res);
+	if (!b)
+		cache_find_inside(pc, &b);
+	return b;
+}
+
+static void describe_bytes(gaddr_t pc, u32 len, const char *of)
+{
+	char hex[3 * 64 + 1] = "";
+	u8 code[64];
+	u32 n = 0;
+
+	len = min(len, (u32)sizeof(code));
+	while (len && rt_copy_from_guest(code, pc, len))
+		len--;
+	for (u32 i = 0; i < len; i++)
+		n += (u32)rt_snprintf(hex + n, sizeof(hex) - n, " %02x", code[i]);
+	rt_log("%s %lx:%s", of, pc, len ? hex : " not readable");
+}
+
+static void describe_trace(const struct vcpu *v)
+{
+	char text[16 * 18 + 1] = "";
+	u32 n = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(v->trace) && i < v->trace_at; i++)
+		n += (u32)rt_snprintf(text + n, sizeof(text) - n, " %lx",
+				      v->trace[(v->trace_at - 1 - i) % ARRAY_SIZE(v->trace)]);
+	rt_log("entered, newest first:%s", text);
+}
+
 void cpu_describe(struct vcpu *v)
 {
-	u8 code[16] = { 0 };
+	const u64 *g = v->gregs;
+	struct block *b;
 
-	rt_log("guest rip %lx rsp %lx rax %lx r10 %lx r11 %lx ssp %lx, %u blocks, %u arenas", v->rip, v->gregs[RSP],
-	       v->gregs[RAX], v->gregs[R10], v->gregs[R11], vcpu_ssp(v), cache_nblocks, cache_narenas);
-	if (!rt_copy_from_guest(code, v->rip, 16))
-		rt_log("bytes at rip: %x %x %x %x %x %x %x %x", code[0], code[1], code[2], code[3], code[4], code[5],
-		       code[6], code[7]);
-	for (u32 i = 0; i < ARRAY_SIZE(v->trace) && i < v->trace_at; i++)
-		rt_log("dispatched -%u: %lx", i + 1, v->trace[(v->trace_at - 1 - i) % ARRAY_SIZE(v->trace)]);
+	rt_log("guest rip %lx flags %lx ssp %lx, thread's context %lx", v->rip, v->rflags, vcpu_ssp(v), (u64)v);
+	rt_log("rax %lx rcx %lx rdx %lx rbx %lx rsp %lx rbp %lx rsi %lx rdi %lx", g[RAX], g[RCX], g[RDX], g[RBX], g[RSP],
+	       g[RBP], g[RSI], g[RDI]);
+	rt_log("r8 %lx r9 %lx r10 %lx r11 %lx r12 %lx r13 %lx r14 %lx r15 %lx", g[R8], g[R9], g[R10], g[R11], g[R12],
+	       g[R13], g[R14], g[R15]);
+	b = block_at(v->rip);
+	if (b)
+		rt_log("block %lx+%x, translated at %lx+%x", b->pc, b->glen, (u64)block_host(b), b->host_len);
+	if (b && b->pc <= v->rip)
+		describe_bytes(b->pc, b->glen, "bytes of the block at");
+	else
+		describe_bytes(v->rip, 16, "bytes at");
+	describe_trace(v);
 }

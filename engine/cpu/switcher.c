@@ -31,7 +31,8 @@ gaddr_t switcher_call_site(gaddr_t next)
 	for (unsigned len = 2; len <= 7; len++) {
 		struct insn in;
 
-		if (!insn_decode(&in, b + 7 - len, len, next - len) && in.len == len && in.class == INSN_CALL_IND)
+		if (!insn_decode(&in, b + 7 - len, len, next - len) && in.len == len &&
+		    (in.class == INSN_CALL_IND || in.class == INSN_CALL_FAR))
 			return next - len;
 	}
 	return 0;

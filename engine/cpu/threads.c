@@ -72,6 +72,7 @@ struct vcpu *cpu_first_thread(void)
 	wire_thunks();
 	xlate_opts.pext = eng.set.flags & GN_OPT_PEXT;
 	xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
+	xlate_opts.all_far = eng.set.flags & GN_OPT_CHAOS_FAR;
 	if (cache_init(eng.set.flags & GN_OPT_CHAOS_TINY))
 		return NULL;
 	v = region_new();
@@ -168,6 +169,7 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	c->gregs[RAX] = 0;
 	c->rflags = v->rflags;
 	c->guest_gs = v->guest_gs;
+	c->guest_gs_sel = v->guest_gs_sel;
 	c->pid = v->pid;
 	c->shstk_features = v->shstk_features;
 	c->shstk_locked = v->shstk_locked;

@@ -71,12 +71,13 @@ struct vcpu {
 	gaddr_t store_at;        /* instruction whose store opened the page of code it stands in */
 	bool vfork_child;        /* its memory and SSP are its parent's until it execs or ends */
 	u64 start_mask;          /* host signal mask a new thread begins with */
+	u16 guest_gs_sel;        /* the gs selector the guest believes it has */
 	void *region;            /* the whole reservation: this, tables, stacks */
 	size_t region_size;
 	struct cpu_fault {
 		int signo, code, trapno;
 		u64 addr, err;
-	} fault;                 /* from the host handler to cpu_on_fault() */
+	} fault;                 /* from the host handler to cpu_on_fault(), or to whoever made a copy fail */
 	u64 stat_flush, stat_jmiss, stat_cmiss;
 	u64 stat_syscalls, stat_dispatch, stat_blocks, stat_viol, stat_build;
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
@@ -121,6 +122,9 @@ struct cpu_upcalls {
 	/* a guest SYSCALL: number and arguments in v->gregs, v->rip is the instruction behind it.
 	 * Sets gregs[RAX] (rcx, r11 are set by the caller) or any other state. */
 	void (*syscall)(struct vcpu *v);
+	/* v->rip is in the vsyscall page: what the kernel does there, or false if it is a page like others. NULL until
+	 * the host is known to have one */
+	bool (*vsyscall)(struct vcpu *v);
 	/* deliver what is pending; may change any guest state */
 	void (*deliver)(struct vcpu *v);
 	/* a synchronous fault at v->rip; guest state is exact. signo, si_code, si_addr, trapno, err as Linux

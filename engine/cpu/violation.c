@@ -154,35 +154,65 @@ static void drop_frames(struct vcpu *v, const struct place *p, u32 class)
 
 static void fill_frames(struct vcpu *v, struct violation *viol)
 {
-	for (u64 t = v->twin_sp; t < shstk_top(v) && viol->nframes < VIOL_FRAMES; t += 8)
-		viol->frames[viol->nframes++] = *shstk_slot(t);
+	for (u64 t = v->twin_sp; t < shstk_top(v) && viol->nframes < VIOL_FRAMES; t += 8) {
+		bool far = shstk_is_far(v, t);
+
+		viol->frames[viol->nframes++] = *shstk_slot(far ? t + 8 : t);
+		t += far ? 16 : 0;
+	}
+}
+
+/* what a near and a far return have in common. False: #CP */
+static bool report(struct vcpu *v, struct violation *viol, u64 word)
+{
+	u64 t = v->twin_sp;
+
+	if (t < shstk_top(v)) {
+		viol->expected = *shstk_slot(shstk_is_far(v, t) ? t + 8 : t);
+		viol->call = switcher_call_site(viol->expected);
+	}
+	viol->ret = v->rip;
+	viol->actual = word;
+	viol->rsp = v->gregs[RSP];
+	viol->ssp = vcpu_ssp(v);
+	fill_frames(v, viol);
+	v->stat_viol++;
+	cpu_up.report(v, viol);
+	return viol->class == GN_UNWIND || !(eng.set.flags & GN_OPT_STOP);
 }
 
 bool violation_return(struct vcpu *v, u64 word)
 {
-	u64 rsp = v->gregs[RSP];
-	bool empty = v->twin_sp >= shstk_top(v);
-	struct place p = look_for(v, rsp, word);
+	struct place p = look_for(v, v->gregs[RSP], word);
 	struct switcher s = p.frame && p.same ? (struct switcher){ 0 } : switcher_find(v);
 	struct violation viol = {
 		.class = classify(v, &p, &s),
 		.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0,
-		.ret = v->rip,
-		.expected = empty ? 0 : *shstk_slot(v->twin_sp),
-		.actual = word,
-		.rsp = rsp,
-		.ssp = vcpu_ssp(v),
 	};
 
-	if (!empty)
-		viol.call = switcher_call_site(viol.expected);
 	if (viol.class == GN_STACK_SWITCH)
 		viol.switcher = s.pc;
-	fill_frames(v, &viol);
-	v->stat_viol++;
-	cpu_up.report(v, &viol);
-	if (viol.class != GN_UNWIND && eng.set.flags & GN_OPT_STOP)
+	if (!report(v, &viol, word))
 		return false;
 	drop_frames(v, &p, viol.class);
+	return true;
+}
+
+bool violation_far(struct vcpu *v, u64 cs, u64 rip)
+{
+	struct violation viol = { .class = GN_CP_OTHER };
+	u64 t = v->twin_sp, top = shstk_top(v);
+
+	while (t + 24 <= top && !(shstk_is_far(v, t) && *shstk_slot(t + 8) == rip && *shstk_slot(t + 16) == cs &&
+				  *shstk_rec(t) == v->gregs[RSP]))
+		t += 8;
+	if (t + 24 <= top) {
+		viol.class = GN_UNWIND;
+		viol.depth = (u32)((t - v->twin_sp) / 8);
+	}
+	if (!report(v, &viol, rip))
+		return false;
+	if (t + 24 <= top)
+		v->twin_sp = t;
 	return true;
 }

@@ -146,6 +146,14 @@ static void __attribute__((noinline)) slow(struct vcpu *v, u32 nr, const struct 
 	v->gregs[RAX] = (u64)ret;
 }
 
+/* is the descriptor in the first argument looked at? */
+static bool __attribute__((noinline)) uses_it(const struct sysent *e, const u64 *g)
+{
+	char c;
+
+	return (e->flags & SYSF_FD) || (!rt_copy_from_guest(&c, g[RSI], 1) && c != '/');
+}
+
 static long unknown(u32 nr)
 {
 	/* -1 and x32 numbers have the bit: nothing that a newer kernel would know */
@@ -165,7 +173,7 @@ void kern_syscall(struct vcpu *v)
 		g[RAX] = (u64)unknown(nr);
 		return;
 	}
-	if ((e->flags & SYSF_FD) && unlikely(eng_owns_fd((int)g[RDI]))) {
+	if ((e->flags & (SYSF_FD | SYSF_DFD)) && unlikely(eng_owns_fd((int)g[RDI])) && uses_it(e, g)) {
 		g[RAX] = (u64)-EBADF;
 		return;
 	}

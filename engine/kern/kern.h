@@ -34,6 +34,7 @@ enum sys_class {
 #define SYSF_SLEEP 0x02   /* may sleep interruptibly: through sig_safe_syscall */
 #define SYSF_OUT 0x04     /* `outs` says where it writes */
 #define SYSF_FD 0x08      /* the first argument is a descriptor, and never AT_FDCWD */
+#define SYSF_DFD 0x10     /* it is one where the path, the second, is relative */
 
 /* how to find the length of an output area */
 enum sysout_kind { OUT_FIXED, OUT_BYTES, OUT_ITEMS, OUT_IOV, OUT_MSG, OUT_MMSG, OUT_IOCTL };
@@ -56,6 +57,7 @@ extern const char *const kern_syscall_names[]; /* "" where there is none */
 /* fills in this floor's upcalls; the first thread exists. 0 or -ENOMEM */
 long kern_init(struct vcpu *v) __must_check;
 void kern_syscall(struct vcpu *v);      /* cpu_up.syscall */
+bool kern_vsyscall(struct vcpu *v);     /* cpu_up.vsyscall (vsyscall.c) */
 /* the host's call of a handler's own number: sleeps interruptibly where the table says so */
 long kern_host(struct vcpu *v, long nr, const u64 a[6]);
 /* a result into guest memory */

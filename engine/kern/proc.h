@@ -2,14 +2,22 @@
 /*
  * The guest's view of its own /proc entries. Natively most of them are right as they are, because the engine is
  * the process; these are not: exe (the engine), maps and smaps (the engine's memory; no page executable), auxv and
- * status (what the kernel knows of the engine's program and signals).
+ * status, stat (what the kernel knows of the engine's program and signals), fd and fdinfo (the engine's descriptors).
  */
 #ifndef GNOMON_KERN_PROC_H
 #define GNOMON_KERN_PROC_H
 
 #include "kern/kern.h"
 
-enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC_STATUS };
+/* HIDDEN: one of the engine's descriptors, in fd or fdinfo. FD_DIR: fd itself */
+enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC_STATUS, PROC_STAT,
+		 PROC_HIDDEN, PROC_FD_DIR };
+
+/* proc_fd.c */
+bool proc_own_task(struct vcpu *v, long id);     /* id of this process or of one of its threads */
+bool proc_engine_number(const char *s);          /* "N" or "N/..." with N one of the engine's descriptors */
+bool proc_is_fd_dir(struct vcpu *v, int dirfd);  /* this process' fd or fdinfo; AT_FDCWD: the current directory */
+u32 proc_engine_fds(void);                       /* how many there are */
 
 /* longest path proc_path() understands */
 #define PROC_PATH_MAX 64
@@ -34,8 +42,9 @@ struct proc_lines {
 /* the next line, its newline included, in place and not NUL-terminated; NULL at the end */
 const char *proc_line(struct proc_lines *in, u32 *len);
 
-/* the guest's version of the host's lines. proc_maps.c, proc_status.c */
+/* the guest's version of the host's lines. proc_maps.c, proc_status.c. `own`: of the thread itself, whose mask is known */
 void proc_maps(struct proc_lines *in, struct proc_text *out, bool smaps);
-void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out);
+void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, bool own);
+void proc_stat(struct vcpu *v, struct proc_lines *in, struct proc_text *out, bool own);
 
 #endif

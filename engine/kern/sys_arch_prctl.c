@@ -124,6 +124,7 @@ SYSCALL(arch_prctl)
 		if (a[1] >= TASK_TOP)
 			return -EPERM;
 		v->guest_gs = a[1];
+		v->guest_gs_sel = 0;
 		return 0;
 	case ARCH_GET_GS:
 		return rt_copy_to_guest(a[1], &v->guest_gs, 8);

@@ -117,7 +117,12 @@ SYSCALL(dup3)
 SYSCALL(fcntl)
 {
 	int cmd = (int)a[1];
+	long r = 0;
 
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC) /* the lowest free number from there on */
+		r = make_way(v, (int)a[2]);
+	if (r)
+		return r;
 	/* everything but waiting for locks returns at once */
 	if (cmd == F_SETLKW || cmd == F_OFD_SETLKW)
 		return sig_safe_syscall(v, __NR_fcntl, a);

@@ -49,8 +49,10 @@ bool mm_begin(struct vcpu *v, struct mm_change *c, gaddr_t start, gaddr_t end)
 void mm_end(struct mm_change *c)
 {
 	vma_unlock();
-	if (c->exec && cpu_thread_count() > 1)
+	if (c->exec && cpu_thread_count() > 1) {
 		cpu_invalidate(c->v, c->start, c->end);
+		report_forget(c->start, c->end);
+	}
 }
 
 static int guest_prot(u64 prot)

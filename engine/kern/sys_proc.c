@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Calls that take a path, as far as the path may name one of this process' own /proc files (proc.h). Every other path
- * costs a look at its first six bytes. Paths relative to a directory descriptor inside /proc, or that reach it by
+ * costs a look at its first bytes. Paths relative to a directory descriptor inside /proc, or that reach it by
  * symbolic links, are the host's; so is writing to /proc/self/mem, which the engine does not see.
  */
 #include <linux/fcntl.h>
@@ -35,7 +35,7 @@ static bool skip(const char **s, const char *what)
 	return true;
 }
 
-static enum proc_file by_name(struct vcpu *v, const char *name, int tid)
+static enum proc_file by_name(const char *name)
 {
 	if (!strcmp(name, "exe"))
 		return PROC_EXE;
@@ -45,13 +45,19 @@ static enum proc_file by_name(struct vcpu *v, const char *name, int tid)
 		return PROC_SMAPS;
 	if (!strcmp(name, "auxv"))
 		return eng.mm_told ? PROC_NOT_OURS : PROC_AUXV;
-	if (!strcmp(name, "status") && tid == v->tid) /* another thread's mask is not ours to read */
+	if (!strcmp(name, "fd") || !strcmp(name, "fd/"))
+		return PROC_FD_DIR;
+	if ((skip(&name, "fd/") || skip(&name, "fdinfo/")) && proc_engine_number(name))
+		return PROC_HIDDEN;
+	if (!strcmp(name, "status"))
 		return PROC_STATUS;
+	if (!strcmp(name, "stat"))
+		return PROC_STAT;
 	return PROC_NOT_OURS;
 }
 
-/* s: behind "/proc/" */
-static enum proc_file classify(struct vcpu *v, const char *s)
+/* s: behind "/proc/". *task: whose entry it is */
+static enum proc_file classify(struct vcpu *v, const char *s, long *task)
 {
 	long tid = v->pid;
 
@@ -60,7 +66,7 @@ static enum proc_file classify(struct vcpu *v, const char *s)
 	} else {
 		if (!skip(&s, "self/")) {
 			tid = number(&s);
-			if ((tid != v->pid && tid != v->tid) || *s++ != '/')
+			if (!proc_own_task(v, tid) || *s++ != '/')
 				return PROC_NOT_OURS;
 		}
 		if (skip(&s, "task/")) {
@@ -69,26 +75,40 @@ static enum proc_file classify(struct vcpu *v, const char *s)
 				return PROC_NOT_OURS;
 		}
 	}
-	return by_name(v, s, (int)tid);
+	*task = tid;
+	return by_name(s);
 }
 
-/* Apart, so that the callers that go straight on to the host can do so by a jump: behind a system call every return
- * is mispredicted. */
-static bool __attribute__((noinline)) in_proc(gaddr_t gpath)
+/*
+ * Does the path begin like one that matters? Apart, so that the callers that go straight on to the host can do so by a
+ * jump: behind a system call every return is mispredicted.
+ */
+static bool __attribute__((noinline)) needs_look(gaddr_t gpath)
 {
-	u32 word;
-	u16 rest;
+	u32 word, rest = 0;
 
-	if (rt_copy_from_guest(&word, gpath, 4) || word != 0x6f72702f /* "/pro" */)
+	if (rt_copy_from_guest(&word, gpath, 4))
 		return false;
-	return rt_copy_from_guest(&rest, gpath + 4, 2) == 0 && rest == 0x2f63; /* "c/" */
+	if ((u32)(u8)word - (u32)'0' <= 9) /* in a directory that may be /proc/self/fd */
+		return true;
+	if (word == 0x6f72702f /* "/pro" */)
+		return rt_copy_from_guest(&rest, gpath + 4, 2) == 0 && rest == 0x2f63; /* "c/" */
+	if (word == 0x7665642f /* "/dev" */)
+		return rt_copy_from_guest(&rest, gpath + 4, 4) == 0 && rest == 0x2f64662f; /* "/fd/" */
+	return false;
 }
 
-static enum proc_file __attribute__((noinline)) proc_path(struct vcpu *v, gaddr_t gpath, char path[PROC_PATH_MAX])
+/* a path that needs_look() */
+static enum proc_file __attribute__((noinline)) proc_path(struct vcpu *v, int dirfd, gaddr_t gpath,
+							  char path[PROC_PATH_MAX])
 {
 	if (rt_str_from_guest(path, gpath, PROC_PATH_MAX) < 0)
 		return PROC_NOT_OURS;
-	return classify(v, path + 6);
+	if (!strncmp(path, "/proc/", 6))
+		return classify(v, path + 6, &(long){ 0 });
+	if (*path == '/')
+		return proc_engine_number(path + 8) ? PROC_HIDDEN : PROC_NOT_OURS;
+	return proc_engine_number(path) && proc_is_fd_dir(v, dirfd) ? PROC_HIDDEN : PROC_NOT_OURS;
 }
 
 /* what the kernel may open, stat or execute in place of /proc/self/exe */
@@ -99,44 +119,78 @@ static void proc_exe(char path[PROC_PATH_MAX])
 
 /* ---- calls that follow the path ---- */
 
-/* the call with the path argument replaced if it names our exe */
-static long __attribute__((noinline)) with_exe(struct vcpu *v, const u64 a[6], int arg)
+/* st_size of /proc/self/fd counts descriptors (Linux 6.2) */
+static void hide_from_size(u64 nr, const u64 a[6])
 {
-	char path[PROC_PATH_MAX];
-	u64 b[6];
+	gaddr_t at = nr == __NR_statx ? a[4] + 40 : nr == __NR_newfstatat ? a[2] + 48 : a[1] + 48;
+	u64 size, ours = proc_engine_fds();
 
-	memcpy(b, a, sizeof(b));
-	if (proc_path(v, a[arg], path) == PROC_EXE) {
-		proc_exe(path);
-		b[arg] = (u64)path;
-	}
-	return kern_host(v, (u32)v->gregs[RAX], b);
+	if (nr != __NR_statx && nr != __NR_newfstatat && nr != __NR_stat && nr != __NR_lstat)
+		return;
+	if (rt_copy_from_guest(&size, at, 8) || size < ours)
+		return;
+	size -= ours;
+	if (rt_copy_to_guest(at, &size, 8))
+		return; /* unmapped since the kernel wrote there */
 }
 
-static long with_path(struct vcpu *v, const u64 a[6], int arg)
+/* path number `arg`, relative to descriptor `dirfd`, as the guest must see it */
+static long __attribute__((noinline)) with_look(struct vcpu *v, const u64 a[6], int arg, int dirfd, bool follow)
 {
-	return unlikely(in_proc(a[arg])) ? with_exe(v, a, arg) : kern_host(v, (u32)v->gregs[RAX], a);
+	u64 nr = (u32)v->gregs[RAX], b[6];
+	char path[PROC_PATH_MAX];
+	long r;
+
+	memcpy(b, a, sizeof(b));
+	switch (proc_path(v, dirfd, a[arg], path)) {
+	case PROC_HIDDEN:
+		return -ENOENT;
+	case PROC_EXE:
+		if (!follow)
+			break;
+		proc_exe(path);
+		b[arg] = (u64)path;
+		break;
+	case PROC_FD_DIR:
+		r = kern_host(v, (long)nr, a);
+		if (r == 0)
+			hide_from_size(nr, a);
+		return r;
+	default:
+		break;
+	}
+	return kern_host(v, (long)nr, b);
+}
+
+static long with_path(struct vcpu *v, const u64 a[6], int arg, int dirfd, bool follow)
+{
+	return unlikely(needs_look(a[arg])) ? with_look(v, a, arg, dirfd, follow) : kern_host(v, (u32)v->gregs[RAX], a);
 }
 
 SYSCALL(path0)
 {
-	return with_path(v, a, 0);
+	return with_path(v, a, 0, AT_FDCWD, true);
+}
+
+SYSCALL(lpath0)
+{
+	return with_path(v, a, 0, AT_FDCWD, false);
 }
 
 SYSCALL(path1)
 {
-	return with_path(v, a, 1);
+	return with_path(v, a, 1, (int)a[0], true);
 }
 
 /* AT_* flags in the third, fourth argument */
 SYSCALL(path1_at2)
 {
-	return a[2] & AT_SYMLINK_NOFOLLOW ? kern_host(v, (u32)v->gregs[RAX], a) : with_path(v, a, 1);
+	return with_path(v, a, 1, (int)a[0], !(a[2] & AT_SYMLINK_NOFOLLOW));
 }
 
 SYSCALL(path1_at3)
 {
-	return a[3] & AT_SYMLINK_NOFOLLOW ? kern_host(v, (u32)v->gregs[RAX], a) : with_path(v, a, 1);
+	return with_path(v, a, 1, (int)a[0], !(a[3] & AT_SYMLINK_NOFOLLOW));
 }
 
 /* ---- readlink ---- */
@@ -158,37 +212,47 @@ static long readlink_exe(const u64 a[6], int buf, int size)
 	return rt_copy_to_guest(a[buf], target, (size_t)n) ? -EFAULT : n;
 }
 
-static bool names_exe(struct vcpu *v, gaddr_t gpath)
+static long __attribute__((noinline)) readlink_look(struct vcpu *v, const u64 a[6], int arg, int dirfd)
 {
 	char path[PROC_PATH_MAX];
 
-	return proc_path(v, gpath, path) == PROC_EXE;
+	switch (proc_path(v, dirfd, a[arg], path)) {
+	case PROC_EXE:
+		return readlink_exe(a, arg + 1, arg + 2);
+	case PROC_HIDDEN:
+		return -ENOENT;
+	default:
+		return kern_host(v, (u32)v->gregs[RAX], a);
+	}
 }
 
 SYSCALL(readlink)
 {
-	if (unlikely(in_proc(a[0])) && names_exe(v, a[0]))
-		return readlink_exe(a, 1, 2);
-	return sys3(__NR_readlink, a[0], a[1], a[2]);
+	return unlikely(needs_look(a[0])) ? readlink_look(v, a, 0, AT_FDCWD) : sys3(__NR_readlink, a[0], a[1], a[2]);
 }
 
 SYSCALL(readlinkat)
 {
-	if (unlikely(in_proc(a[1])) && names_exe(v, a[1]))
-		return readlink_exe(a, 2, 3);
-	return sys4(__NR_readlinkat, a[0], a[1], a[2], a[3]);
+	return unlikely(needs_look(a[1])) ? readlink_look(v, a, 1, (int)a[0]) :
+					    sys4(__NR_readlinkat, a[0], a[1], a[2], a[3]);
 }
 
 /* ---- open ---- */
 
-static void make_text(struct vcpu *v, enum proc_file what, struct scratch *s)
+static void make_text(struct vcpu *v, enum proc_file what, const char *path, struct scratch *s)
 {
+	long task = 0;
+	bool own = classify(v, path + 6, &task) == what && task == v->tid; /* another thread's mask is not ours to read */
+
 	switch (what) {
 	case PROC_AUXV:
 		proc_write(&s->out, (const char *)eng.auxv, eng.auxv_size);
 		break;
 	case PROC_STATUS:
-		proc_status(v, &s->in, &s->out);
+		proc_status(v, &s->in, &s->out, own);
+		break;
+	case PROC_STAT:
+		proc_stat(v, &s->in, &s->out, own);
 		break;
 	default:
 		proc_maps(&s->in, &s->out, what == PROC_SMAPS);
@@ -225,7 +289,7 @@ static long open_text(struct vcpu *v, enum proc_file what, const char *path, int
 	if (r >= 0) {
 		s->in.fd = (int)r;
 		s->out.fd = (int)fd;
-		make_text(v, what, s);
+		make_text(v, what, path, s);
 		sys1(__NR_close, s->in.fd);
 		r = s->out.err;
 	}
@@ -238,19 +302,21 @@ static long open_text(struct vcpu *v, enum proc_file what, const char *path, int
 	return r;
 }
 
-/* a path below /proc/ */
+/* a path that needs_look() */
 static long __attribute__((noinline)) open_proc(struct vcpu *v, const u64 a[6], int arg, u64 flags)
 {
 	char path[PROC_PATH_MAX];
-	enum proc_file what = proc_path(v, a[arg], path);
+	enum proc_file what = proc_path(v, arg ? (int)a[0] : AT_FDCWD, a[arg], path);
 	bool writes = (flags & O_ACCMODE) != O_RDONLY;
 
-	if (what == PROC_NOT_OURS || (flags & (O_DIRECTORY | O_CREAT)))
+	if (what == PROC_HIDDEN)
+		return -ENOENT;
+	if (what == PROC_NOT_OURS || what == PROC_FD_DIR || (flags & (O_DIRECTORY | O_CREAT)))
 		return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
 	if (what == PROC_EXE) {
 		if (writes && !(flags & (O_PATH | O_NOFOLLOW)))
 			return -ETXTBSY; /* natively it is the program that runs */
-		return flags & O_NOFOLLOW ? sig_safe_syscall(v, (u32)v->gregs[RAX], a) : with_exe(v, a, arg);
+		return flags & O_NOFOLLOW ? sig_safe_syscall(v, (u32)v->gregs[RAX], a) : with_look(v, a, arg, AT_FDCWD, true);
 	}
 	if (writes || (flags & O_PATH))
 		return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
@@ -260,7 +326,7 @@ static long __attribute__((noinline)) open_proc(struct vcpu *v, const u64 a[6], 
 /* the open family: `flags` is the call's, path its argument number `arg` */
 static long do_open(struct vcpu *v, const u64 a[6], int arg, u64 flags)
 {
-	if (unlikely(in_proc(a[arg])))
+	if (unlikely(needs_look(a[arg])))
 		return open_proc(v, a, arg, flags);
 	return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
 }

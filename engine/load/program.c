@@ -167,6 +167,8 @@ static void host_mapping(u64 start, u64 end, const char *name)
 		eng.vdso_lo = start;
 		eng.vdso_hi = end;
 		vma_set(start, end, PROT_READ | PROT_EXEC);
+	} else if (!strcmp(name, "[vsyscall]")) {
+		eng.vsyscall = true;
 	} else if (!strncmp(name, "[vvar", 5)) {
 		vma_set(start, end, PROT_READ);
 	}

@@ -39,6 +39,7 @@ struct engine {
 	u32 auxv_size;            /* bytes */
 
 	gaddr_t vdso_lo, vdso_hi; /* 0 if the host has none */
+	bool vsyscall;            /* the host has that page, and emulates its calls */
 	gaddr_t engine_lo, engine_hi; /* the engine's own image */
 	bool no_randomize;        /* personality ADDR_NO_RANDOMIZE */
 };

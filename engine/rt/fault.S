@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies that survive a bad guest pointer. Each touches the guest only between its two labels; a fault
- * there continues at the third (rt_fault_fixup below reads the table). Leaf functions: nothing on the
- * stack at that moment but the return address. DF is clear, as everywhere in C. [as-safe] [no-fp]
+ * Copies that survive a bad guest pointer, and loads of segments that survive a bad value. Each touches what is
+ * the guest's only between its two labels; a fault there continues at the third (rt_fault_fixup below reads the
+ * table). Leaf functions: nothing on the stack at that moment but the return address. DF is clear, as everywhere
+ * in C. [as-safe] [no-fp]
  */
 	.text
 
@@ -54,6 +55,42 @@ rt_str_from_guest:
 3:	ret
 	.size	rt_str_from_guest, . - rt_str_from_guest
 
+	/*
+	 * By way of fs, which the engine has no use for and gives back; the handlers that may run meanwhile do not
+	 * either. long rt_selector_base(sel edi, base rsi), long rt_base_check(base rdi)
+	 */
+	.globl	rt_selector_base, rt_base_check
+	.hidden	rt_selector_base, rt_base_check
+	.type	rt_selector_base, @function
+	.type	rt_base_check, @function
+rt_selector_base:
+	rdfsbase %r8
+	mov	%fs, %ecx
+	mov	(%rsi), %rax
+	wrfsbase %rax
+.Lsel_start:
+	mov	%edi, %fs
+.Lsel_end:
+	rdfsbase %rax
+	mov	%rax, (%rsi)
+	xor	%eax, %eax
+1:	mov	%ecx, %fs
+	wrfsbase %r8
+	ret
+sel_fixup:
+	mov	$-14, %rax
+	jmp	1b
+	.size	rt_selector_base, . - rt_selector_base
+rt_base_check:
+	rdfsbase %r8
+	xor	%eax, %eax
+.Lbase_start:
+	wrfsbase %rdi
+.Lbase_end:
+	wrfsbase %r8
+	ret
+	.size	rt_base_check, . - rt_base_check
+
 	.type	fault_fixup, @function
 fault_fixup:
 	mov	$-14, %rax		/* -EFAULT */
@@ -65,22 +102,36 @@ fault_fixup:
 	.type	rt_fault_fixup, @function
 	/* u64 rt_fault_fixup(pc rdi): where to continue, or 0 */
 rt_fault_fixup:
-	lea	.Lcopy_start(%rip), %rax
-	lea	.Lcopy_end(%rip), %rcx
+	lea	fixups(%rip), %rcx
+1:	movslq	(%rcx), %rax
+	test	%rax, %rax
+	jz	3f
+	add	%rcx, %rax
 	cmp	%rax, %rdi
-	jb	1f
-	cmp	%rcx, %rdi
 	jb	2f
-1:	lea	.Lstr_start(%rip), %rax
-	lea	.Lstr_end(%rip), %rcx
+	movslq	4(%rcx), %rax
+	add	%rcx, %rax
 	cmp	%rax, %rdi
-	jb	3f
-	cmp	%rcx, %rdi
-	jae	3f
-2:	lea	fault_fixup(%rip), %rax
+	jae	2f
+	movslq	8(%rcx), %rax
+	add	%rcx, %rax
 	ret
-3:	xor	%eax, %eax
-	ret
+2:	add	$12, %rcx
+	jmp	1b
+3:	ret
 	.size	rt_fault_fixup, . - rt_fault_fixup
+
+	/* from, to, where to continue; relative to the row. 0: the end */
+	.macro FIXUP from, to, cont
+99:	.long	\from - 99b, \to - 99b, \cont - 99b
+	.endm
+	.section .rodata
+	.balign	4
+fixups:
+	FIXUP	.Lcopy_start, .Lcopy_end, fault_fixup
+	FIXUP	.Lstr_start, .Lstr_end, fault_fixup
+	FIXUP	.Lsel_start, .Lsel_end, sel_fixup
+	FIXUP	.Lbase_start, .Lbase_end, fault_fixup
+	.long	0
 
 	.section .note.GNU-stack, "", @progbits

@@ -112,5 +112,10 @@ long rt_copy_to_guest(gaddr_t dst, const void *src, size_t n) __must_check;
 /* bytes before the NUL, or -EFAULT, or -ENAMETOOLONG if none within size */
 long rt_str_from_guest(char *dst, gaddr_t src, size_t size) __must_check;
 u64 rt_fault_fixup(u64 pc);
+/* *base: what the base becomes where this selector is loaded into a segment register whose base is *base. -EFAULT: the
+ * CPU refuses it */
+long rt_selector_base(u16 sel, u64 *base) __must_check;
+/* -EFAULT: the CPU refuses this segment base */
+long rt_base_check(u64 base) __must_check;
 
 #endif

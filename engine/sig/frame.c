@@ -8,6 +8,8 @@
 
 #define FP_MAGIC1 0x46505853u
 #define FP_MAGIC2 0x46505845u
+#define TF 0x100ul
+#define RESTORED_FLAGS 0x50cd5ul /* of FIX_EFLAGS but TF, which would trap in the engine (docs/deviations.md) */
 #define ONSTACK 1
 #define DISABLE 2
 #define AUTODISARM (1u << 31)
@@ -161,7 +163,9 @@ long sig_return(struct vcpu *v)
 	g[RDI] = f.uc.rdi; g[RSI] = f.uc.rsi; g[RBP] = f.uc.rbp; g[RBX] = f.uc.rbx;
 	g[RDX] = f.uc.rdx; g[RAX] = f.uc.rax; g[RCX] = f.uc.rcx; g[RSP] = f.uc.rsp;
 	v->rip = f.uc.rip;
-	v->rflags = (v->rflags & ~0x50dd5ul) | (f.uc.eflags & 0x50dd5ul) | 0x202;
+	if (f.uc.eflags & TF)
+		rt_log_once("single steps (the trap flag) are not supported");
+	v->rflags = (v->rflags & ~RESTORED_FLAGS) | (f.uc.eflags & RESTORED_FLAGS) | 0x202;
 	sig_set_mask(v, f.uc.sigmask);
 	sig_altstack(v, &f.uc.stack, NULL);
 	if (v->shstk_on)

@@ -25,6 +25,7 @@ static void to_hregs(const struct kucontext *uc, struct hregs *h)
 /* exact guest state into v for host address `pc`; false where no block holds it */
 static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
 {
+	const struct recipe_slots slots = { v->gregs, v->twin_sp, v->spill, v->tmp };
 	struct block *b = cache_find_host(pc);
 	struct recovered rec;
 	struct hregs h;
@@ -33,7 +34,7 @@ static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
 		return false;
 	to_hregs(uc, &h);
 	h.rip = pc;
-	BUG_ON(recipe_recover(b, &h, v->gregs, v->twin_sp, &rec));
+	BUG_ON(recipe_recover(b, &h, &slots, &rec));
 	memcpy(v->gregs, h.r, sizeof(h.r));
 	v->rip = rec.rip;
 	v->twin_sp = rec.twin_sp;
@@ -84,13 +85,22 @@ static void queue(struct vcpu *v, int signo, const u8 *info, struct kucontext *u
 		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
 }
 
-static bool cpu_fault_at(struct vcpu *v, int signo, const u8 *info, struct kucontext *uc)
+static void note_fault(struct vcpu *v, int signo, const u8 *info, const struct kucontext *uc)
 {
-	u64 pc = uc->rip, addr;
 	s32 code;
 
 	__builtin_memcpy(&code, info + 8, 4);
-	__builtin_memcpy(&addr, info + 16, 8);
+	__builtin_memcpy(&v->fault.addr, info + 16, 8);
+	v->fault.signo = signo;
+	v->fault.code = code;
+	v->fault.trapno = (int)uc->trapno;
+	v->fault.err = uc->err;
+}
+
+static bool cpu_fault_at(struct vcpu *v, int signo, const u8 *info, struct kucontext *uc)
+{
+	u64 pc = uc->rip;
+
 	if (!cache_arena_of(pc))
 		return false;
 	if (signo == SIGTRAP && uc->trapno == 3)
@@ -99,13 +109,9 @@ static bool cpu_fault_at(struct vcpu *v, int signo, const u8 *info, struct kucon
 		return false;
 	if (signo == SIGTRAP && uc->trapno == 3)
 		v->rip++;
+	note_fault(v, signo, info, uc);
 	if (signo == SIGILL || signo == SIGFPE)
-		addr = v->rip;
-	v->fault.signo = signo;
-	v->fault.code = code;
-	v->fault.addr = addr;
-	v->fault.trapno = (int)uc->trapno;
-	v->fault.err = uc->err;
+		v->fault.addr = v->rip;
 	redirect(v, uc, cpu_from_fault);
 	return true;
 }
@@ -138,6 +144,11 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 	}
 	if (cpu_fault_at(v, signo, info, uc))
 		return;
+	if (signo == SIGTRAP && uc->eflags & TF) { /* POPF set it: seen by the engine only now */
+		rt_log_once("single steps (the trap flag) are not supported");
+		uc->eflags &= ~TF;
+		return;
+	}
 	if (uc->rip == 0 && signo == SIGSEGV) { /* a host ret through a twin that was flushed */
 		uc->rip = (u64)cpu_ret_miss;
 		return;
@@ -148,5 +159,6 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 	fix = rt_fault_fixup(uc->rip);
 	if (!fix)
 		die_of_bug(signo, uc);
+	note_fault(v, signo, info, uc);
 	uc->rip = fix;
 }

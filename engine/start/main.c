@@ -250,6 +250,16 @@ static void start_shadow_stack(struct vcpu *v)
 	v->shstk_on = true;
 }
 
+/* what a BUG block says besides the condition. Host handlers find bugs too, with everything blocked */
+static void describe_bug(void)
+{
+	u64 sync = 1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1);
+
+	report_bug();
+	sys4(__NR_rt_sigprocmask, SIG_UNBLOCK, &sync, NULL, 8);
+	cpu_describe(vcpu_self());
+}
+
 static void wire(void)
 {
 	cpu_up.syscall = kern_syscall;
@@ -257,6 +267,7 @@ static void wire(void)
 	cpu_up.guard_code = vma_guard_code;
 	cpu_up.fork = kern_fork;
 	cpu_child_init = kern_child_init;
+	cpu_up.vsyscall = eng.vsyscall ? kern_vsyscall : NULL;
 	cpu_up.deliver = sig_deliver;
 	cpu_up.fault = sig_fault;
 	cpu_up.report = report_violation;
@@ -279,6 +290,7 @@ void __noreturn start_main(u64 *sp)
 	v = cpu_first_thread();
 	if (!v)
 		rt_die(GN_EXIT_USAGE, "no memory for the first thread (ulimit -v too small?)");
+	rt_bug_hook = describe_bug;
 	v->rip = eng.entry;
 	v->gregs[RSP] = eng.start_stack;
 	v->rflags = 0x202;

@@ -14,7 +14,7 @@ bool recipe_boundary(const struct block *b, gaddr_t pc, u8 res, u32 *off)
 
 	recipe_walk_init(&w, b);
 	while (recipe_walk_next(&w)) {
-		if (b->pc + w.goff != pc || w.kind == RK_LANDING)
+		if (b->pc + w.goff != pc || w.kind == RK_LANDING || w.kind == RK_MEM_END)
 			continue;
 		*off = w.hoff; /* only the first record of an instruction is an entry */
 		return w.res == res;
@@ -132,13 +132,49 @@ static void recover_entry(const struct block *b, struct hregs *h, struct recover
 	out->after_call = true;
 }
 
-static void recover_record(const struct block *b, const struct recipe_walk *w, struct hregs *h, u64 tsp,
-			   struct recovered *out)
+/* mov gs:[slot], reg (0x89) or back (0x8b): the register; else -1 */
+static int slot_move(const u8 *p, u8 opcode, u32 slot)
+{
+	u32 disp;
+
+	__builtin_memcpy(&disp, p + 5, 4);
+	if (p[0] != 0x65 || (p[1] & 0xfb) != 0x48 || p[2] != opcode || (p[3] & 0xc7) != 4 || p[4] != 0x25 || disp != slot)
+		return -1;
+	return (p[3] >> 3 & 7) | (p[1] & 4) << 1;
+}
+
+/* registers that xlate/operand.c moved to SLOT_SPILL and SLOT_TMP before `pc` and has not brought back */
+static void recover_mem(const u8 *p, struct hregs *h, const struct recipe_slots *s)
+{
+	int spilled = -1, tmp = -1;
+
+	while (p < (u8 *)h->rip) {
+		struct insn in;
+		int reg = slot_move(p, 0x89, SLOT_SPILL);
+
+		if (reg >= 0)
+			spilled = reg;
+		reg = slot_move(p, 0x89, SLOT_TMP);
+		if (reg >= 0)
+			tmp = reg;
+		if (slot_move(p, 0x8b, SLOT_TMP) >= 0)
+			tmp = -1;
+		insn_decode(&in, p, 15, (gaddr_t)p);
+		p += in.len;
+	}
+	if (spilled >= 0)
+		h->r[spilled] = s->spill;
+	if (tmp >= 0)
+		h->r[tmp] = s->tmp;
+}
+
+static void recover_record(const struct block *b, const struct recipe_walk *w, struct hregs *h,
+			   const struct recipe_slots *s, struct recovered *out)
 {
 	const u8 *start = block_host(b) + w->hoff;
 
 	out->rip = b->pc + w->goff;
-	out->twin_sp = w->res & RES_R11_HOME ? tsp : h->r[H_R11];
+	out->twin_sp = w->res & RES_R11_HOME ? s->tsp : h->r[H_R11];
 	switch (w->kind) {
 	case RK_CALL:
 		recover_call(start, h, start[0] == 0x65);
@@ -156,14 +192,16 @@ static void recover_record(const struct block *b, const struct recipe_walk *w, s
 	case RK_LOOP:
 		recover_loop(start, h, out);
 		break;
-	case RK_R11_TMP:
-		if (step_of(start, (u8 *)h->rip) > 0)
-			out->twin_sp = tsp;
+	case RK_MEM:
+		recover_mem(start, h, s);
+		break;
+	case RK_MEM_END:
+		h->r[slot_move(start, 0x8b, SLOT_SPILL)] = s->spill;
 		break;
 	}
 }
 
-long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, struct recovered *out)
+long recipe_recover(const struct block *b, struct hregs *h, const struct recipe_slots *s, struct recovered *out)
 {
 	struct recipe_walk w;
 	u32 off;
@@ -182,15 +220,15 @@ long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u6
 		if (off >= w.hoff + w.hlen) {
 			out->rip = b->pc + b->glen;
 			res = w.res_after;
-			out->twin_sp = res & RES_R11_HOME ? tsp : h->r[H_R11];
+			out->twin_sp = res & RES_R11_HOME ? s->tsp : h->r[H_R11];
 		} else {
 			res = w.res;
-			recover_record(b, &w, h, tsp, out);
+			recover_record(b, &w, h, s, out);
 		}
 	}
 	if (!(res & RES_R10_HOME))
-		h->r[H_R10] = gregs[H_R10];
+		h->r[H_R10] = s->gregs[H_R10];
 	if (!(res & RES_R11_HOME))
-		h->r[H_R11] = gregs[H_R11];
+		h->r[H_R11] = s->gregs[H_R11];
 	return out->rip ? 0 : -EINVAL;
 }

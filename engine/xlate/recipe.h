@@ -26,7 +26,8 @@ enum rkind {
 	RK_RET_N,    /* RET that pops more: compared before it returns */
 	RK_LANDING,  /* compare without flags, rcx spilled */
 	RK_LOOP,     /* loop/jrcxz: only its first instruction changes guest state */
-	RK_R11_TMP,  /* r11 used as scratch around one instruction: twin pointer in SLOT_TSP */
+	RK_MEM,      /* an instruction with another base register (operand.c); its code says which is in which slot */
+	RK_MEM_END,  /* gives the register back; the instruction is done */
 };
 
 struct recipe_walk {
@@ -97,11 +98,15 @@ struct recovered {
 
 /*
  * Exact guest state for host state `h` inside block b: changes h->r to the guest's registers (r10/r11 taken
- * from `gregs` where borrowed, T from `tsp` where r11 is at home). Half-done calls and returns are rolled
- * back; a finished host call is rolled forward. Returns 0, or -EINVAL if h->rip is in no instruction of b
- * (a bug).
+ * from `gregs` where borrowed, T from `tsp` where r11 is at home; `s`: the thread's slots of those names). Half-done
+ * calls and returns are rolled back; a finished host call is rolled forward. Returns 0, or -EINVAL if h->rip
+ * is in no instruction of b (a bug).
  */
-long recipe_recover(const struct block *b, struct hregs *h, const u64 *gregs, u64 tsp, struct recovered *out);
+struct recipe_slots {
+	const u64 *gregs;
+	u64 tsp, spill, tmp;
+};
+long recipe_recover(const struct block *b, struct hregs *h, const struct recipe_slots *s, struct recovered *out);
 /* guest address of the RET that ends the block named in the dead twin slot below T; 0 if there is none */
 gaddr_t recipe_ret_pc(u64 twin_sp);
 /* what that RET pops besides its address; then the shadow slot at T holds another word than the stack at RSP - this */

@@ -37,6 +37,19 @@ static void bring_home(struct xl *x, const struct insn *in)
 		xl_home(x, RES_R11_HOME);
 }
 
+static void translate_copy(struct xl *x, const struct insn *in)
+{
+	if (unlikely(in->seg == 0x65) && xl_gs_use(in) == GS_ENGINE) {
+		xl_engine(x, in, EXIT_EMUL);
+		return;
+	}
+	bring_home(x, in);
+	if (unlikely(insn_loads_rsp(in)))
+		xl_load_rsp(x, in);
+	else
+		xl_copy(x, in);
+}
+
 static void translate_one(struct xl *x, const struct insn *in)
 {
 	switch (in->class) {
@@ -87,15 +100,8 @@ static void translate_one(struct xl *x, const struct insn *in)
 	case INSN_XABORT:
 	case INSN_PRIV:
 	case INSN_UD:
-		if (in->seg != 0x65 || !in->mem) {
-			bring_home(x, in);
-			if (unlikely(insn_loads_rsp(in)))
-				xl_load_rsp(x, in);
-			else
-				xl_copy(x, in);
-			return;
-		}
-		/* fallthrough */
+		translate_copy(x, in);
+		return;
 	default:
 		xl_engine(x, in, EXIT_EMUL);
 	}
@@ -167,7 +173,7 @@ static enum stopped_by copy_plain(struct xl *x, struct run *r, struct insn_brief
 		__builtin_memcpy(to, code, 16); /* the next one overwrites what was too much */
 		if (b->disp_off) {
 			__builtin_memcpy(&disp, code + b->disp_off, 4);
-			if (!fits_s32(disp + moved))
+			if (!fits_s32(disp + moved) || unlikely(xlate_opts.all_far))
 				break;
 			__builtin_memcpy(to + b->disp_off, &(s32){ (s32)(disp + moved) }, 4);
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The templates: host sequences that replace guest control transfers, and the copying of everything else.
+ * The templates: host sequences that replace guest control transfers, and the copying of everything else (memory
+ * operands that cannot be copied: operand.c).
  * What each does is drawn in docs/architecture.md; how to get out of its middle is in recipe.c, which counts
  * host instructions: change both together.
  */
@@ -42,43 +43,6 @@ static void open_rel32(struct xl *x, u8 kind, gaddr_t target)
 	emit32(&x->e, 0);
 }
 
-/*
- * A RIP-relative operand out of disp32 reach: its address in a scratch register, the operand rewritten to
- * [scratch]. The scratch is r10 if it is borrowed and not named, else r11 with the twin pointer parked.
- */
-static void copy_far(struct xl *x, const struct insn *in)
-{
-	const u8 *c = x->code;
-	gaddr_t ea = x->pc + in->len + (s64)(s32)__builtin_bswap32(
-		(u32)c[in->disp_off] << 24 | (u32)c[in->disp_off + 1] << 16 | (u32)c[in->disp_off + 2] << 8 |
-		c[in->disp_off + 3]);
-	int scratch = x->res & RES_R10_HOME ? G_R11 : G_R10;
-	u8 *at;
-
-	BUG_ON(x->res == (RES_R10_HOME | RES_R11_HOME));
-	if (scratch == G_R11)
-		mov_slot_r(&x->e, SLOT_TSP, G_R11);
-	lea_const(&x->e, scratch, ea);
-	emit_bytes(&x->e, c, in->pfx_off); /* legacy prefixes */
-	at = x->e.p;
-	if (in->enc == 0) {
-		emit8(&x->e, in->rex | 0x41);
-		emit_bytes(&x->e, c + in->pfx_off + (in->rex ? 1 : 0), in->modrm_off - in->pfx_off - (in->rex ? 1u : 0));
-	} else {
-		emit_bytes(&x->e, c + in->pfx_off, in->modrm_off - in->pfx_off);
-		BUG_ON(in->enc == 1); /* VEX2 has no B bit: block.c sends it to the engine */
-		at[1] &= (u8)~0x20;   /* VEX3, EVEX, XOP: B inverted */
-	}
-	emit8(&x->e, (in->modrm & 0x38) | (scratch & 7));
-	emit_bytes(&x->e, c + in->disp_off + 4, in->len - in->disp_off - 4u);
-	if (scratch == G_R11) {
-		mov_r_slot(&x->e, G_R11, SLOT_TSP);
-		xl_record(x, RK_R11_TMP, in->len);
-	} else {
-		xl_record(x, RK_PLAIN, in->len);
-	}
-}
-
 static void copy_bytes(struct xl *x, u32 n)
 {
 	if (likely((u64)x->code % PAGE_SIZE <= PAGE_SIZE - 16))
@@ -92,6 +56,10 @@ void xl_copy(struct xl *x, const struct insn *in)
 	s32 disp;
 	s64 moved;
 
+	if (unlikely(in->seg == 0x65) && xl_gs_use(in) == GS_OPERAND) {
+		xl_gs_operand(x, in);
+		return;
+	}
 	if (!in->riprel) {
 		copy_bytes(x, in->len);
 		xl_record(x, RK_PLAIN, in->len);
@@ -99,11 +67,8 @@ void xl_copy(struct xl *x, const struct insn *in)
 	}
 	__builtin_memcpy(&disp, x->code + in->disp_off, 4);
 	moved = (s64)(x->pc + (u64)(s64)disp - (u64)x->e.p);
-	if (!fits_s32(moved) || !fits_s32(moved - 64)) {
-		if (in->enc == 1 || x->res == (RES_R10_HOME | RES_R11_HOME))
-			xl_engine(x, in, EXIT_EMUL);
-		else
-			copy_far(x, in);
+	if (!fits_s32(moved) || !fits_s32(moved - 64) || unlikely(xlate_opts.all_far)) {
+		xl_far_operand(x, in);
 		return;
 	}
 	copy_bytes(x, in->len);
@@ -224,7 +189,7 @@ static void load_target(struct xl *x, const struct insn *in)
 
 		__builtin_memcpy(&disp, c + in->disp_off, 4);
 		moved = (s64)(x->pc + in->len + (u64)(s64)disp - (u64)(x->e.p + 4));
-		if (fits_s32(moved)) {
+		if (fits_s32(moved) && likely(!xlate_opts.all_far)) {
 			emit32(&x->e, (u32)moved);
 		} else {
 			x->e.p -= 3;

@@ -59,6 +59,11 @@ void xl_copy(struct xl *x, const struct insn *in);
 /* the copy of an instruction that may take RSP to another stack, and a note of it for reports */
 void xl_load_rsp(struct xl *x, const struct insn *in);
 void xl_jcc(struct xl *x, u8 cc, gaddr_t target, u32 glen);
+/* copies with another memory operand (operand.c): one out of reach of disp32; one of gs: */
+void xl_far_operand(struct xl *x, const struct insn *in);
+enum gs_use { GS_UNUSED, GS_OPERAND, GS_ENGINE }; /* no memory of gs:; xl_gs_operand() can; the engine must execute it */
+enum gs_use xl_gs_use(const struct insn *in);
+void xl_gs_operand(struct xl *x, const struct insn *in);
 void xl_loop(struct xl *x, const struct insn *in);
 void xl_jmp(struct xl *x, gaddr_t target, u32 glen);
 void xl_call(struct xl *x, const struct insn *in);

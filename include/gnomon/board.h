@@ -39,13 +39,16 @@ enum gn_mode { GN_MODE_CHECK = 1, GN_MODE_RUN = 2, GN_MODE_PROTECT = 3 };
 #define GN_OPT_CHAOS_TINY 0x100   /* test modes: tiny cache */
 #define GN_OPT_CHAOS_FLUSH 0x200  /* flush everything every few dispatches */
 #define GN_OPT_CHAOS_STEP 0x400   /* one guest instruction a block, never linked */
+#define GN_OPT_CHAOS_FAR 0x800    /* RIP-relative operands are treated as out of reach */
 
 struct gn_settings {
 	uint32_t mode;       /* enum gn_mode */
 	uint32_t flags;      /* GN_OPT_* */
 	uint32_t fault_nth;  /* test mode: every Nth engine allocation fails; 0 = off */
 	uint32_t flush_every; /* test mode: dispatches from one flush to the next */
-	uint32_t reserved[12];
+	uint32_t bug_nth;    /* test modes: at its Nth dispatch a thread finds a bug, or writes where nothing is; 0 = off */
+	uint32_t crash_nth;
+	uint32_t reserved[10];
 };
 
 /* struct gn_exec.flags */

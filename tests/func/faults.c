@@ -59,6 +59,11 @@ FAULT(jump_mem, "", "jmp *(%rbx)", "");
 FAULT(jump_mem11, "", "jmp *(%r11)", "");
 FAULT(ret_, "mov %rsp, %r12; mov %rbx, %rsp", "ret", "mov %r12, %rsp");
 FAULT(noncanonical, "", "mov (%rsi), %rcx", "");
+FAULT(wild_call, "", "call *%rsi", "");
+FAULT(wild_call10, "mov %rsi, %r10", "call *%r10", "");
+FAULT(wild_call_mem, "mov %rsi, wild(%rip)", "call *wild(%rip)", "");
+FAULT(wild_jump_mem, "mov %rsi, wild(%rip)", "jmp *wild(%rip)", "");
+FAULT(kernel_jump, "", "jmp *%rdi", "");
 FAULT(divide, "xor %ecx, %ecx", "div %rcx", "");
 FAULT(divide10, "xor %r10d, %r10d", "idiv %r10", "");
 FAULT(illegal, "", "ud2", "");
@@ -71,7 +76,7 @@ FAULT(int_n, "", "int $0x47", "");
 FAULT(misaligned, "", "movaps 1(%rsp), %xmm0", "");
 FAULT(loop_load, "mov $5, %r10d; xor %r11d, %r11d; 1: add $3, %r11; dec %r10; jnz 1b", "mov (%rbx,%r10), %rax", "");
 
-extern struct regs fault_in;
+unsigned long wild;
 
 static void one(const char *name, void (*piece)(void), char *at, char *on, struct regs in, struct regs want, int signo,
 		int code, unsigned long addr, unsigned long trapno, unsigned long err, unsigned long rip_add)
@@ -206,6 +211,18 @@ int main(void)
 		ONE(loop_load, in, want, SIGSEGV, SEGV_MAPERR, in.rbx, 14, 4, 0);
 		want = in;
 		ONE(noncanonical, in, want, SIGSEGV, SI_KERNEL, 0, 13, 0, 0);
+		ONE(wild_call, in, want, SIGSEGV, SI_KERNEL, 0, 13, 0, 0);
+		ONE(wild_call_mem, in, want, SIGSEGV, SI_KERNEL, 0, 13, 0, 0);
+		ONE(wild_jump_mem, in, want, SIGSEGV, SI_KERNEL, 0, 13, 0, 0);
+		want.r10 = in.rsi;
+		ONE(wild_call10, in, want, SIGSEGV, SI_KERNEL, 0, 13, 0, 0);
+		want = in;
+		for (int i = 0; i < 3; i++) {
+			static const unsigned long kernel[] = { 0xffffffff81000000, 0x7ffffffff000, 0xffff800000000000 };
+
+			in.rdi = want.rdi = kernel[i];
+			ONE(kernel_jump, in, want, SIGSEGV, SEGV_MAPERR, in.rdi, 14, 0x15, in.rdi - (unsigned long)kernel_jump_at);
+		}
 		ONE(privileged, in, want, SIGSEGV, SI_KERNEL, 0, 13, 0, 0);
 		ONE(privileged2, in, want, SIGSEGV, SI_KERNEL, 0, 13, 0, 0);
 		ONE(int_n, in, want, SIGSEGV, SI_KERNEL, 0, 13, 0x47 * 8 + 2, 0);

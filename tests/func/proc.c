@@ -195,8 +195,10 @@ int main(int argc, char **argv)
 	}
 	/* a new descriptor is the lowest free one */
 	i = open("/dev/null", O_RDONLY);
-	CHECK(dup(i) == i + 1);
-	close(i + 1);
+	for (n = i + 1; fcntl(n, F_GETFD) >= 0;)
+		n++;
+	CHECK(dup(i) == n);
+	close(n);
 	/* closing everything is harmless */
 	if (fork() == 0) {
 		for (int fd = 3; fd < 2000; fd++)

@@ -7,7 +7,7 @@ import shutil
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
 MODES = ("check", "tiny", "flush", "step")
-SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3}
+SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3, "far": 1}
 
 
 def environment(work, **more):
@@ -25,7 +25,7 @@ def which(name):
 # what a test's leading comment may say, one `key: value` a line
 KEYS = ("flags", "cc", "variant", "args", "launcher", "timeout", "needs", "modes", "verdict", "expect", "stderr", "skip-check",
         "mode-reason", "large", "libs", "status", "so", "alone", "stop-status", "optional", "setup", "may", "long", "fuzz",
-        "campaign")
+        "campaign", "also")
 
 
 def directives(path):

@@ -92,9 +92,8 @@ def run_func(work, opt, src, name, d, variant):
     if o.state != PASS:
         return
     allowed = d["modes"][0].split() if "modes" in d else MODES
-    for mode in opt.modes:
-        if mode == "native" or mode not in allowed:
-            continue
+    also = d["also"][0].split() if "also" in d and "check" in opt.modes else []
+    for mode in [m for m in opt.modes if m in allowed] + also:
         g = Gnomon(opt, work, mode)
         r = execute(g.argv + argv, folder(work, mode), timeout * SLOWER[mode] * 2, environment(work), pass_fds=g.fds)
         events, log = g.close()
@@ -273,6 +272,7 @@ SUITES = {
     "unit": unit,
     "cli": lambda opt: scripts(opt, "cli"),
     "badinput": lambda opt: scripts(opt, "badinput"),
+    "engine": lambda opt: scripts(opt, "engine"),
     "func": lambda opt: programs(opt, "func"),
     "viol": lambda opt: programs(opt, "viol"),
     "apps": apps.apps,

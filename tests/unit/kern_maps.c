@@ -7,7 +7,7 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fno-builtin -Wno-unused-parameter -Iengine -Iinclude -Itests/lib tests/unit/kern_maps.c \
- *     engine/kern/{dispatch,guard,kthread,proc_maps,proc_status,proc_text,restart,vma,sys_arch_prctl,sys_clone,sys_fd}.c \
+ *     engine/kern/{dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,vma,sys_arch_prctl,sys_clone,sys_fd}.c \
  *     engine/kern/{sys_madvise,sys_mm,sys_poll,sys_prctl,sys_proc,sys_shm,sys_signal}.c \
  *     engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
@@ -41,6 +41,9 @@ static u64 mask;
 
 long cpu_clone(struct vcpu *v, const struct kclone_args *ca, size_t size) { return -ENOSYS; }
 u32 cpu_thread_count(void) { return 2; }
+struct vcpu *cpu_threads;
+void cpu_threads_lock(void) { }
+void cpu_threads_unlock(void) { }
 void cpu_stats(struct vcpu *v) { (void)v; }
 void cpu_thread_exit(struct vcpu *v, int status) { _exit(status); }
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end) { }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files that execute instructions share (emul*.c). All of it is called with v->rip at the instruction and
+ * exact guest state. A function that says so has told a fault to the floor above when it returns false; the
+ * instruction then changes nothing more.
+ */
+#ifndef GNOMON_CPU_EMUL_H
+#define GNOMON_CPU_EMUL_H
+
+#include "cpu/cpu.h"
+
+#define CP_FAR 2 /* error code of #CP: far return or IRET */
+
+/* faults by name, errors as the CPU gives them */
+void emul_ud(struct vcpu *v);
+void emul_gp(struct vcpu *v, u64 err);
+void emul_cp(struct vcpu *v, u64 err);
+void emul_shadow_fault(struct vcpu *v, gaddr_t addr, u64 err);
+/* the fault that the host's handler found in a copy */
+void emul_host_fault(struct vcpu *v);
+
+/* guest memory; false after a fault */
+bool emul_load(struct vcpu *v, void *to, gaddr_t at, u32 size);
+bool emul_store(struct vcpu *v, gaddr_t at, const void *from, u32 size);
+
+/* linear address of the ModRM operand */
+gaddr_t emul_ea(struct vcpu *v, const struct insn *in, const u8 *code);
+/* a general register of `size` bytes takes a value: 4 and 8 replace it, 2 leaves the rest; no 8-bit ones but al */
+void emul_set_reg(struct vcpu *v, int reg, u64 value, u32 size);
+/* bytes of an operand that is 16, 32 or 64 bits by prefix */
+static inline u32 emul_opsize(const struct insn *in)
+{
+	return in->rex & 8 ? 8 : in->opsize ? 2 : 4;
+}
+static inline int emul_rm(const struct insn *in)
+{
+	return (in->modrm & 7) | (in->rex & 1) << 3;
+}
+/* m16:64 is Intel's; AMD's CPUs ignore REX.W there */
+bool emul_has_far64(void);
+
+/* The instruction, or false if it is none of theirs. Afterwards v->rip is right, whether behind it or not. */
+bool emul_gs(struct vcpu *v, const struct insn *in, const u8 *code);  /* emul_gs.c: base and selector of gs */
+bool emul_mem(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_mem.c: gs: operands without ModRM */
+bool emul_far(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_far.c: far transfers, IRET */
+
+#endif
