@@ -45,7 +45,7 @@ void cpu_on_jmiss(struct vcpu *v)
 	u8 *entry;
 
 	if (unlikely(!cpu_is_canonical(v->target))) {
-		emul_wild_jump(v, x ? cache_block(x->block) : NULL);
+		emul_wild_jump(v, x ? exit_block(x) : NULL);
 		v->exit_id = 0;
 		cpu_prepare(v);
 		return;
