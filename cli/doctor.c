@@ -201,7 +201,7 @@ static void libraries(void)
 	const char *why = NULL;
 	char path[GN_PATH_MAX + 64];
 	char *name;
-	int fd = engine_find(path, sizeof(path));
+	int fd = part_find(GN_ENGINE, path, sizeof(path));
 
 	puts("Libraries and parts:");
 	if (fd >= 0)
