@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor: traces a process and all it makes for one event, the end of a thread, which comes before the
- * kernel looks at the robust list, whatever the thread dies of. Everything else is handed on at once. It is a
+ * The supervisor: traces a process and all it makes for the end of threads, which is told before the kernel looks at
+ * the robust list, whatever the thread dies of, and for signals on their way, because a handler may be where a thread
+ * ends. Everything else is handed on at once. It is a
  * process without ties to what it watches: own session, nobody's child, no descriptor but the one for messages. If
  * it dies the watched go on untraced.
  */
@@ -23,10 +24,11 @@ static void stopped(pid_t tid, int status)
 
 	switch (event) {
 	case 0: /* a signal on its way */
+		rule_signal(tid);
 		ptrace(PTRACE_CONT, tid, 0, sig);
 		return;
 	case PTRACE_EVENT_EXIT:
-		rule_apply(tid);
+		rule_death(tid);
 		break;
 	case PTRACE_EVENT_STOP:
 		if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU) {

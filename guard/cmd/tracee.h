@@ -61,8 +61,9 @@ bool object_same(const struct object *a, const struct object *b);
 uint32_t *object_map(pid_t pid, uint64_t at); /* read-only; NULL: not shared, or out of reach */
 void object_unmap(uint32_t *word);
 
-/* rule.c: before the kernel's walk over a dying thread's list */
-void rule_apply(pid_t tid);
+/* rule.c: before the kernel's walk over a dying thread's list; before a signal handler */
+void rule_death(pid_t tid);
+void rule_signal(pid_t tid);
 
 /* commands; `argv` starts with the program */
 struct settings {

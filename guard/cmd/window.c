@@ -4,9 +4,6 @@
  * the wake; so the code the thread would run next is followed until it clears the slot, and if it does no locked
  * operation before, the release is behind it. Taking a lock looks alike but puts the lock on the list first. Any
  * doubt counts as "it still holds the lock".
- *
- * A thread that is in a signal handler is where the handler will return to: signal frames are looked for on its
- * stack (64-bit).
  */
 #include <Zydis/Zydis.h>
 #include <linux/futex.h>
@@ -16,7 +13,6 @@
 
 #define STEPS 256   /* instructions looked at, over all paths */
 #define PATHS 32    /* places still to go to */
-#define STACK 65536 /* bytes of stack in which signal frames are looked for */
 
 enum verdict { UNKNOWN, CLEARS, HOLDS };
 
@@ -253,66 +249,9 @@ static bool block_base(pid_t tid, const struct robust *rl, uint64_t *base)
 	return false;
 }
 
-/* rt_sigframe: the return address of the handler, then ucontext */
-#define FRAME_FLAGS 8
-#define FRAME_LINK 16
-#define FRAME_GREGS 48
-#define FRAME_SP (FRAME_GREGS + 15 * 8)
-#define FRAME_IP (FRAME_GREGS + 16 * 8)
-#define FRAME_EFL (FRAME_GREGS + 17 * 8)
-#define FRAME_CS (FRAME_GREGS + 18 * 8)
-#define FRAME_END (FRAME_GREGS + 23 * 8)
-
-static uint64_t at(const uint8_t *p, unsigned off)
-{
-	uint64_t v;
-
-	memcpy(&v, p + off, 8);
-	return v;
-}
-
-static bool is_frame(pid_t tid, const uint8_t *p)
-{
-	static const uint8_t sigreturn[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
-	uint8_t code[sizeof(sigreturn)];
-
-	return at(p, FRAME_FLAGS) < 16 && !at(p, FRAME_LINK) && (at(p, FRAME_CS) & 0xffff) == 0x33 &&
-	       tracee_read(tid, at(p, 0), code, sizeof(code)) && !memcmp(code, sigreturn, sizeof(code));
-}
-
-/* the state that the newest handler's frame above `sp` holds */
-static bool interrupted(pid_t tid, uint64_t sp, struct regs *r)
-{
-	static uint8_t buf[STACK];
-	size_t n = sizeof(buf);
-
-	sp = (sp + 7) & ~7ull;
-	while (n >= 4096 && !tracee_read(tid, sp, buf, n))
-		n -= 4096;
-	for (size_t i = 0; i + FRAME_END <= n; i += 8) {
-		if (!is_frame(tid, buf + i))
-			continue;
-		r->ip = at(buf + i, FRAME_IP);
-		r->sp = at(buf + i, FRAME_SP);
-		r->flags = at(buf + i, FRAME_EFL);
-		r->bits = 64;
-		return true;
-	}
-	return false;
-}
-
 bool window_open(pid_t tid, const struct regs *regs, const struct robust *rl)
 {
-	struct regs r = *regs;
 	uint64_t base;
 
-	if (!block_base(tid, rl, &base))
-		return false;
-	for (int depth = 0; depth < 16; depth++) {
-		if (open_at(tid, &r, rl, base))
-			return true;
-		if (r.bits != 64 || !interrupted(tid, r.sp, &r))
-			return false;
-	}
-	return false;
+	return block_base(tid, rl, &base) && open_at(tid, regs, rl, base);
 }

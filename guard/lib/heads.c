@@ -76,7 +76,7 @@ static uintptr_t find_head(void)
 	pthread_mutexattr_t a;
 
 	if (pthread_mutexattr_init(&a) || pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) ||
-	    pthread_mutex_init(&u.m, &a) || pthread_mutex_lock(&u.m))
+	    pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED) || pthread_mutex_init(&u.m, &a) || pthread_mutex_lock(&u.m))
 		return 0;
 	/* a head beyond this would be no part of a control block that starts at pthread_self() */
 	for (uintptr_t at = 0; at < 1024 && !found; at += sizeof(uintptr_t)) {
@@ -109,18 +109,14 @@ static void begin(void)
 	__atomic_store_n(&T->ready, 1, __ATOMIC_RELEASE);
 }
 
-static void child(void)
-{
-	room = (typeof(room)){ 0 };
-}
-
 void heads_init(void)
 {
-	head_offset = find_head();
-	if (!head_offset)
+	uintptr_t at = find_head();
+
+	/* Linux 4.14; without it a child would take the parent's threads for its own */
+	if (!at || madvise(&room, sizeof(room), MADV_WIPEONFORK))
 		return;
-	if (madvise(&room, sizeof(room), MADV_WIPEONFORK))
-		pthread_atfork(NULL, NULL, child); /* before Linux 4.14 */
+	head_offset = at;
 	begin();
 }
 
@@ -255,40 +251,44 @@ void heads_enter(struct slot *s)
 }
 
 /* the lock waits for those who look at the head now */
-static void loosen(struct slot *s, enum slot_state to)
+void heads_leave(struct slot *s)
 {
 	struct heads_lock l;
 
 	heads_lock(&l);
-	if (s->state >= SLOT_LIVE)
-		put(s, to);
+	if (s->state == SLOT_LIVE)
+		put(s, SLOT_LOOSE);
 	heads_unlock(&l);
 }
 
-void heads_leave(struct slot *s)
-{
-	loosen(s, SLOT_LOOSE);
-}
-
 /* A thread may end without its last words (the exit system call): once it is waited for its memory may go. */
-void heads_joining(uintptr_t thread, bool done)
+struct slot *heads_joining(uintptr_t thread, pid_t *tid)
 {
 	struct robust_head *h = (struct robust_head *)(thread + head_offset);
 
 	if (!ready() || !T->many)
-		return;
+		return NULL;
 	for (uint32_t i = 0; i < T->high; i++) {
 		struct slot *s = slot_at(i);
 
 		if (s->state >= SLOT_LIVE && s->head == h) {
-			/* after a join another thread may already live in the same block */
-			if (!done)
-				loosen(s, SLOT_LOOSE);
-			else if (s->state == SLOT_LOOSE && !heads_alive(s))
-				loosen(s, SLOT_FREE);
-			return;
+			*tid = s->tid;
+			heads_leave(s);
+			return s;
 		}
 	}
+	return NULL;
+}
+
+/* it is gone, though the kernel may still have its number; the place may be another's by now */
+void heads_joined(struct slot *s, pid_t tid)
+{
+	struct heads_lock l;
+
+	heads_lock(&l);
+	if (s->state == SLOT_LOOSE && s->tid == tid)
+		put(s, SLOT_FREE);
+	heads_unlock(&l);
 }
 
 void heads_replaced(uintptr_t head)
