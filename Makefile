@@ -51,6 +51,9 @@ check-valgrind: all
 	@tools/deps --quiet lint
 	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) --timeout-factor 4 $(CHECKFLAGS) cli/cli
 
+# The storms of tests/robust with 100 000 kills each: about half an hour
+check-robust-long: all
+	@/usr/bin/env python3 tests/robust/test_robust.py --build $(B) --kills $(or $(KILLS),100000)
 fuzz: all
 	@tools/deps --quiet check
 	@tests/run --build $(B) --only fuzz $(CHECKFLAGS)
@@ -80,3 +83,5 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-decoder fuzz bench lint analyse install clean
+=======
+.PHONY: all configure demo check check-apps check-apps-long check-robust-long fuzz bench lint install clean

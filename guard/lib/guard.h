@@ -49,6 +49,7 @@ enum slot_state {
 struct slot {
 	uint32_t state;
 	pid_t tid;
+	bool awaited; /* somebody waits for its end */
 	struct robust_head *head;
 	void *(*start)(void *);
 	void *arg;
@@ -58,8 +59,8 @@ struct slot *heads_reserve(void); /* before a thread is made; NULL: no memory */
 void heads_cancel(struct slot *s); /* it was not made */
 void heads_enter(struct slot *s);  /* the calling thread's, at its start */
 void heads_leave(struct slot *s);  /* the same, at its end */
-struct slot *heads_joining(uintptr_t thread, pid_t *tid); /* before somebody waits for it */
-void heads_joined(struct slot *s, pid_t tid);             /* with success */
+void heads_joining(uintptr_t thread); /* before somebody waits for it */
+void heads_joined(uintptr_t thread);  /* with success */
 void heads_replaced(uintptr_t head); /* the calling thread registered another */
 
 struct heads_lock {

@@ -221,8 +221,11 @@ struct slot *heads_reserve(void)
 	__atomic_store_n(&T->many, 1, __ATOMIC_RELEASE);
 	heads_lock(&l);
 	s = free_slot();
-	if (s)
+	if (s) {
+		s->head = NULL;
+		s->awaited = false;
 		put(s, SLOT_TAKEN);
+	}
 	heads_unlock(&l);
 	return s;
 }
@@ -246,7 +249,7 @@ void heads_enter(struct slot *s)
 		if (o != s && o->state >= SLOT_LIVE && (o->head == s->head || o->tid == s->tid))
 			put(o, SLOT_FREE);
 	}
-	put(s, SLOT_LIVE);
+	put(s, s->awaited ? SLOT_LOOSE : SLOT_LIVE);
 	heads_unlock(&l);
 }
 
@@ -261,33 +264,49 @@ void heads_leave(struct slot *s)
 	heads_unlock(&l);
 }
 
-/* A thread may end without its last words (the exit system call): once it is waited for its memory may go. */
-struct slot *heads_joining(uintptr_t thread, pid_t *tid)
+/*
+ * A thread may end without its last words (the exit system call): once it is waited for its memory may go. Which one
+ * is waited for is not known before it has entered; then all that have not are treated so.
+ */
+void heads_joining(uintptr_t thread)
 {
 	struct robust_head *h = (struct robust_head *)(thread + head_offset);
+	bool found = false;
+	struct heads_lock l;
 
 	if (!ready() || !T->many)
-		return NULL;
+		return;
+	heads_lock(&l);
+	for (uint32_t i = 0; i < T->high && !found; i++) {
+		struct slot *s = slot_at(i);
+
+		if (s->state < SLOT_LIVE || s->head != h)
+			continue;
+		found = true;
+		s->awaited = true;
+		put(s, SLOT_LOOSE);
+	}
+	for (uint32_t i = 0; i < T->high && !found; i++)
+		if (slot_at(i)->state == SLOT_TAKEN)
+			slot_at(i)->awaited = true;
+	heads_unlock(&l);
+}
+
+/* it is gone, though the kernel may still have its number; another may have its memory by now */
+void heads_joined(uintptr_t thread)
+{
+	struct robust_head *h = (struct robust_head *)(thread + head_offset);
+	struct heads_lock l;
+
+	if (!ready() || !T->many)
+		return;
+	heads_lock(&l);
 	for (uint32_t i = 0; i < T->high; i++) {
 		struct slot *s = slot_at(i);
 
-		if (s->state >= SLOT_LIVE && s->head == h) {
-			*tid = s->tid;
-			heads_leave(s);
-			return s;
-		}
+		if (s->state == SLOT_LOOSE && s->awaited && s->head == h)
+			put(s, SLOT_FREE);
 	}
-	return NULL;
-}
-
-/* it is gone, though the kernel may still have its number; the place may be another's by now */
-void heads_joined(struct slot *s, pid_t tid)
-{
-	struct heads_lock l;
-
-	heads_lock(&l);
-	if (s->state == SLOT_LOOSE && s->tid == tid)
-		put(s, SLOT_FREE);
 	heads_unlock(&l);
 }
 

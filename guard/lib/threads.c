@@ -100,15 +100,15 @@ API int thrd_create(thrd_t *t, thrd_start_t start, void *arg)
 	return r;
 }
 
-#define JOIN(name, thread, call)                                         \
-	do {                                                             \
-		pid_t tid;                                               \
-		struct slot *s = heads_joining((uintptr_t)(thread), &tid); \
-		int r = NEXT(name) call;                                 \
-									 \
-		if (!r && s)                                             \
-			heads_joined(s, tid);                            \
-		return r;                                                \
+#define JOIN(name, thread, call)                      \
+	do {                                          \
+		int r;                                \
+						      \
+		heads_joining((uintptr_t)(thread));   \
+		r = NEXT(name) call;                  \
+		if (!r)                               \
+			heads_joined((uintptr_t)(thread)); \
+		return r;                             \
 	} while (0)
 
 API int pthread_join(pthread_t t, void **value)
