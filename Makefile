@@ -54,6 +54,7 @@ check-valgrind: all
 # The storms of tests/robust with 100 000 kills each: about half an hour
 check-robust-long: all
 	@/usr/bin/env python3 tests/robust/test_robust.py --build $(B) --kills $(or $(KILLS),100000)
+
 fuzz: all
 	@tools/deps --quiet check
 	@tests/run --build $(B) --only fuzz $(CHECKFLAGS)
@@ -84,4 +85,4 @@ clean:
 
 .PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-decoder fuzz bench lint analyse install clean
 =======
-.PHONY: all configure demo check check-apps check-apps-long check-robust-long fuzz bench lint install clean
+.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-robust-long check-decoder fuzz bench lint analyse install clean

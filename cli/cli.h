@@ -40,6 +40,7 @@ int which(const char *name, char *path, size_t size);
 /* a binary of gnomon's, opened close-on-exec above the standard descriptors; -1 if there is none */
 #define GN_ENGINE "gnomon-engine"
 #define GN_GUARD "gnomon-guard"
+#define GN_GUARD_LIBRARY "libgnomon-guard.so"
 int part_find(const char *name, char *path, size_t size);
 int part_open(const char *name, char *path, size_t size); /* the same, or dies */
 bool proc_mounted(void);

@@ -333,7 +333,7 @@ def t_unnoticed():
     run(both(*sh, "kill -TERM $$"), status=-15)
     eq(run(both(*sh, "sleep 0.1 & wait; echo $?; ps --ppid $$ -o comm= | grep -v -e ps -e grep; trap 'echo got' USR1; kill -USR1 $$")).split(),
        ["0", "got"])
-    eq(run(both(*sh, "sleep 5 & kill -STOP $!; sleep 0.1; ps -o stat= -p $!; kill -CONT $!; sleep 0.1; ps -o stat= -p $!; kill $!")).split(),
+    eq(run(both(*sh, "sleep 5 & kill -STOP $!; sleep 0.1; ps -o stat= -p $!; kill -CONT $!; sleep 0.1; ps -o stat= -p $!; kill $!")).upper().split(),
        ["T", "S"])
     r = run(both(sys.executable, "-c", "import ctypes;print(ctypes.CDLL(None).ptrace(0,0,0,0))"))
     eq(r.strip(), "-1", "ptrace below the supervisor")
