@@ -83,6 +83,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-decoder fuzz bench lint analyse install clean
-=======
 .PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-robust-long check-decoder fuzz bench lint analyse install clean

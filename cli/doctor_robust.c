@@ -35,20 +35,23 @@ static bool vdso_unlocks(void)
 	return vdso && dlsym(vdso, "__vdso_futex_robust_list64_try_unlock");
 }
 
-/* the library lies beside gnomon-guard or in the library folder; 0 or errno */
+/* 0 or errno; where gnomon-guard looks for its library */
 static int guard_missing(void)
 {
-	char path[GN_PATH_MAX + 64], *slash;
-	int fd = part_find(GN_GUARD, path, sizeof(path));
+	static const char *const below[] = { "", GN_LIBEXEC_TO_LIB "/" };
+	char part[GN_PATH_MAX + 64], path[GN_PATH_MAX + 256];
+	int fd = part_find(GN_GUARD, part, sizeof(part));
 
 	if (fd < 0)
 		return ENOENT;
 	close(fd);
-	slash = strrchr(path, '/');
-	strcpy(slash + 1, GN_GUARD_LIBRARY);
-	if (access(path, R_OK) == 0 || access(GN_LIBDIR "/" GN_GUARD_LIBRARY, R_OK) == 0)
-		return 0;
-	return errno;
+	*strrchr(part, '/') = 0;
+	for (size_t i = 0; i < sizeof(below) / sizeof(*below); i++) {
+		snprintf(path, sizeof(path), "%s/%s" GN_GUARD_LIBRARY, part, below[i]);
+		if (!access(path, R_OK))
+			return 0;
+	}
+	return access(GN_LIBDIR "/" GN_GUARD_LIBRARY, R_OK) ? errno : 0;
 }
 
 /* is a child's end told before it comes? 0 or errno */

@@ -21,17 +21,19 @@
 
 extern char **environ;
 
-/* beside this program, or where it is installed */
+/* beside this program, or where it is installed, which is looked for from here first: both may have been moved */
 static const char *library(void)
 {
-	static char path[4096 + 64];
-	ssize_t n = readlink("/proc/self/exe", path, 4096);
+	static const char *const below[] = { "", GN_LIBEXEC_TO_LIB "/" };
+	static char path[4096 + 256];
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	if (n > 0) {
-		path[n] = 0;
-		slash = strrchr(path, '/');
-		strcpy(slash ? slash + 1 : path, LIBRARY);
+	self[n > 0 ? n : 0] = 0;
+	slash = strrchr(self, '/');
+	for (size_t i = 0; slash && i < sizeof(below) / sizeof(*below); i++) {
+		snprintf(path, sizeof(path), "%.*s/%s" LIBRARY, (int)(slash - self), self, below[i]);
 		if (!access(path, R_OK))
 			return path;
 	}
