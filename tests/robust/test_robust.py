@@ -353,8 +353,8 @@ try:
         cc("gcc", name, tmp)
     if kills:
         for how, way in STORMS:
-            print(storm(how, way, kills, 1 << 30), flush=True)
-        g = numbers(run(library(prog("waiters"), str(max(100, kills // 100))), 1 << 30))
+            print(storm(how, way, kills, None), flush=True)
+        g = numbers(run(library(prog("waiters"), str(max(100, kills // 100))), None))
         print("waiters in a third process: %s" % g)
         sys.exit(g["hung"] != 0)
     storms()
