@@ -18,7 +18,7 @@ configure:
 	elif [ -n "$(prefix)" ]; then \
 		meson configure --prefix=$(prefix) $(B); \
 	fi
-	@{ tools/list_sources engine; tools/list_sources cli; tools/list_sources tests/unit; tools/list_sources man; \
+	@{ tools/list_sources engine; tools/list_sources cli; tools/list_sources guard; tools/list_sources tests/unit; tools/list_sources man; \
 		ls engine/kern/syscalls.tbl 2>/dev/null || :; } >$(B)/sources.new
 	@if ! cmp -s $(B)/sources.new $(B)/sources.list; then \
 		if [ -f $(B)/sources.list ]; then meson setup --reconfigure $(B) >/dev/null; fi; \
@@ -51,6 +51,10 @@ check-valgrind: all
 	@tools/deps --quiet lint
 	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) --timeout-factor 4 $(CHECKFLAGS) cli/cli
 
+# The storms of tests/robust with 100 000 kills each: about half an hour
+check-robust-long: all
+	@/usr/bin/env python3 tests/robust/test_robust.py --build $(B) --kills $(or $(KILLS),100000)
+
 fuzz: all
 	@tools/deps --quiet check
 	@tests/run --build $(B) --only fuzz $(CHECKFLAGS)
@@ -79,4 +83,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-decoder fuzz bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-robust-long check-decoder fuzz bench lint analyse install clean

@@ -37,9 +37,12 @@ int memfd_plain(const char *name); /* -1 with errno */
 /* which.c */
 /* what execvp(3) would pass to execve(2) for `name`; 0 or -errno */
 int which(const char *name, char *path, size_t size);
-/* the engine's binary, opened close-on-exec above the standard descriptors; -1 if there is none */
-int engine_find(char *path, size_t size);
-int engine_open(char *path, size_t size); /* the same, or dies */
+/* a binary of gnomon's, opened close-on-exec above the standard descriptors; -1 if there is none */
+#define GN_ENGINE "gnomon-engine"
+#define GN_GUARD "gnomon-guard"
+#define GN_GUARD_LIBRARY "libgnomon-guard.so"
+int part_find(const char *name, char *path, size_t size);
+int part_open(const char *name, char *path, size_t size); /* the same, or dies */
 bool proc_mounted(void);
 
 /* launch.c */
@@ -64,6 +67,7 @@ void exit_like(int wait_status) __attribute__((noreturn));
 
 /* commands */
 int cmd_run(const struct command *cmd, int argc, char **argv);
+int cmd_guard(const struct command *cmd, int argc, char **argv);
 int cmd_explain(const struct command *cmd, int argc, char **argv);
 int cmd_doctor(const struct command *cmd, int argc, char **argv);
 

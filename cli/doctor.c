@@ -7,27 +7,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "doctor.h"
 #include "dwlib.h"
 #include "report.h"
-
-#define ROBUST_UNLOCK 512 /* FUTEX_ROBUST_UNLOCK, Linux 7.2 */
 
 static bool broken; /* something without which no program can be checked */
 static bool have_proc;
 
-enum state { OK, INFO, MISSING, BROKEN };
-
-static void line(enum state st, const char *what, const char *value, const char *means)
+void doctor_line(enum state st, const char *what, const char *value, const char *means)
 {
 	static const char *const mark[] = { "ok", "-", "missing", "FAILS" };
 
@@ -93,45 +88,39 @@ static void cpu(void)
 	__get_cpuid(1, &a, &x, &ecx1, &xd);
 	__get_cpuid_count(7, 0, &a, &b, &c, &d);
 	printf("CPU: %s\n", cpu_name(name));
-	line(INFO, "shadow stacks (CET SHSTK)", yes(c & 1u << 7), "gnomon does not need them");
-	line(INFO, "branch tracking (CET IBT)", yes(d & 1u << 20), "not used");
+	doctor_line(INFO, "shadow stacks (CET SHSTK)", yes(c & 1u << 7), "gnomon does not need them");
+	doctor_line(INFO, "branch tracking (CET IBT)", yes(d & 1u << 20), "not used");
 	if (getauxval(AT_HWCAP2) & 2)
-		line(OK, "FSGSBASE", "yes", "");
+		doctor_line(OK, "FSGSBASE", "yes", "");
 	else
-		line(BROKEN, "FSGSBASE", b & 1 ? "off in this kernel" : "no",
+		doctor_line(BROKEN, "FSGSBASE", b & 1 ? "off in this kernel" : "no",
 		     "check and run need it (a CPU of 2012 or later and Linux 5.9)");
-	line(c & 1u << 4 ? OK : INFO, "protection keys (PKU)", yes(c & 1u << 4),
+	doctor_line(c & 1u << 4 ? OK : INFO, "protection keys (PKU)", yes(c & 1u << 4),
 	     c & 1u << 4 ? "" : "the engine's data is guarded by its address only");
-	line(INFO, "AVX-512", yes(__builtin_cpu_supports("avx512f")), "");
+	doctor_line(INFO, "AVX-512", yes(__builtin_cpu_supports("avx512f")), "");
 	if (ecx1 & 1u << 27) {
 		__cpuid_count(0xd, 0, xa, x, xc, xd);
 		snprintf(size, sizeof(size), "%u bytes of state enabled, %u possible", x, xc);
-		line(OK, "XSAVE", size, "");
+		doctor_line(OK, "XSAVE", size, "");
 	} else {
-		line(MISSING, "XSAVE", "no", "signal frames carry no vector state above SSE");
+		doctor_line(MISSING, "XSAVE", "no", "signal frames carry no vector state above SSE");
 	}
 }
 
 static void kernel(void)
 {
-	uint32_t word = 0, *pop = &word;
 	struct utsname un;
 	char buf[8192];
-	long r;
 
 	uname(&un);
 	printf("Kernel: %s %s\n", un.sysname, un.release);
 	if (!have_proc)
-		line(INFO, "user shadow stacks", "unknown", "only /proc tells");
+		doctor_line(INFO, "user shadow stacks", "unknown", "only /proc tells");
 	else if (has_word(field("/proc/cpuinfo", "flags", buf, sizeof(buf)), "user_shstk"))
-		line(INFO, "user shadow stacks", "yes", "programs can have them without gnomon; it shows what they hit");
+		doctor_line(INFO, "user shadow stacks", "yes", "programs can have them without gnomon; it shows what they hit");
 	else
-		line(INFO, "user shadow stacks", "no", "gnomon gives programs theirs in software");
-	/* a kernel that does not know the flag answers ENOSYS and touches nothing */
-	r = syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG | ROBUST_UNLOCK, 0, NULL, &pop, 0);
-	line(INFO, "robust unlock", r < 0 && errno == ENOSYS ? "no" : "yes",
-	     r < 0 && errno == ENOSYS ? "Linux 7.2 has it" : "");
-	line(INFO, "page size", sysconf(_SC_PAGESIZE) == 4096 ? "4096" : "other", "");
+		doctor_line(INFO, "user shadow stacks", "no", "gnomon gives programs theirs in software");
+	doctor_line(INFO, "page size", sysconf(_SC_PAGESIZE) == 4096 ? "4096" : "other", "");
 }
 
 /* everything the engine does to have executable memory, tried on one page */
@@ -141,17 +130,17 @@ static void memory(void)
 	void *p;
 
 	if (fd < 0) {
-		line(BROKEN, "memfd_create", strerror(errno), "check and run need it for their report");
+		doctor_line(BROKEN, "memfd_create", strerror(errno), "check and run need it for their report");
 	} else {
-		line(OK, "memfd_create", "yes", "");
+		doctor_line(OK, "memfd_create", "yes", "");
 		close(fd);
 	}
 	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED || mprotect(p, 4096, PROT_READ | PROT_EXEC) < 0)
-		line(BROKEN, "executable memory", strerror(errno),
+		doctor_line(BROKEN, "executable memory", strerror(errno),
 		     "a security policy (SELinux execmem, MDWE) forbids code generation; every JIT fails here");
 	else
-		line(OK, "executable memory", "yes", "");
+		doctor_line(OK, "executable memory", "yes", "");
 }
 
 static void limit(enum state low, const char *name, int what, rlim_t least, const char *means)
@@ -164,7 +153,7 @@ static void limit(enum state low, const char *name, int what, rlim_t least, cons
 		snprintf(text, sizeof(text), "unlimited");
 	else
 		snprintf(text, sizeof(text), "%lu", (unsigned long)l.rlim_cur);
-	line(l.rlim_cur < least ? low : OK, name, text, l.rlim_cur < least ? means : "");
+	doctor_line(l.rlim_cur < least ? low : OK, name, text, l.rlim_cur < least ? means : "");
 }
 
 /* what only /proc tells */
@@ -173,20 +162,20 @@ static void tunables(void)
 	char buf[256];
 	const char *v = field("/proc/sys/vm/max_map_count", "", buf, sizeof(buf));
 
-	line(*v && atol(v) < 65530 ? MISSING : OK, "vm.max_map_count", v,
+	doctor_line(*v && atol(v) < 65530 ? MISSING : OK, "vm.max_map_count", v,
 	     *v && atol(v) < 65530 ? "large programs may run out of mappings" : "");
 	v = field("/proc/sys/kernel/yama/ptrace_scope", "", buf, sizeof(buf));
-	line(INFO, "ptrace", *v == '3' ? "forbidden" : *v == '2' ? "root only" : *v == '1' ? "own children" : "allowed",
-	     "gnomon does not use it; debuggers under gnomon do");
+	doctor_line(INFO, "ptrace", *v == '3' ? "forbidden" : *v == '2' ? "root only" : *v == '1' ? "own children" : "allowed",
+	     "only 'gnomon guard --supervise' and 'gnomon race' use it");
 }
 
 static void system_part(void)
 {
 	puts("System:");
 	if (have_proc)
-		line(OK, "/proc", "mounted", "");
+		doctor_line(OK, "/proc", "mounted", "");
 	else
-		line(MISSING, "/proc", "not mounted", "programs are checked, but reports show bare addresses, no modules and symbols");
+		doctor_line(MISSING, "/proc", "not mounted", "programs are checked, but reports show bare addresses, no modules and symbols");
 	memory();
 	if (have_proc)
 		tunables();
@@ -201,18 +190,18 @@ static void libraries(void)
 	const char *why = NULL;
 	char path[GN_PATH_MAX + 64];
 	char *name;
-	int fd = engine_find(path, sizeof(path));
+	int fd = part_find(GN_ENGINE, path, sizeof(path));
 
 	puts("Libraries and parts:");
 	if (fd >= 0)
-		line(OK, "engine", path, "");
+		doctor_line(OK, "engine", path, "");
 	else
-		line(BROKEN, "engine", "not found", "it belongs beside gnomon or in " GN_LIBEXECDIR);
-	line(INFO, "C library", gnu_get_libc_version(), "");
-	line(dwlib(&why) ? OK : MISSING, "libdw", why ? why : "yes",
+		doctor_line(BROKEN, "engine", "not found", "it belongs beside gnomon or in " GN_LIBEXECDIR);
+	doctor_line(INFO, "C library", gnu_get_libc_version(), "");
+	doctor_line(dwlib(&why) ? OK : MISSING, "libdw", why ? why : "yes",
 	     why ? "reports show modules and offsets, but no symbols (Debian: apt install libdw1)" : "");
 	name = demangle("_Z1fv");
-	line(name ? OK : MISSING, "libstdc++", name ? "yes" : "no", name ? "" : "C++ names stay mangled");
+	doctor_line(name ? OK : MISSING, "libstdc++", name ? "yes" : "no", name ? "" : "C++ names stay mangled");
 	free(name);
 }
 
@@ -229,9 +218,10 @@ int cmd_doctor(const struct command *cmd, int argc, char **argv)
 	kernel();
 	system_part();
 	libraries();
+	doctor_robust();
 	puts("Commands:");
-	line(broken ? BROKEN : OK, "gnomon check", "", "translates, every return checked in software");
-	line(broken ? BROKEN : OK, "gnomon run", "", "translates, shadow stacks as the program asks for them");
-	line(OK, "gnomon explain", "", "reads reports, needs nothing of the above but libdw for symbols");
+	doctor_line(broken ? BROKEN : OK, "gnomon check", "", "translates, every return checked in software");
+	doctor_line(broken ? BROKEN : OK, "gnomon run", "", "translates, shadow stacks as the program asks for them");
+	doctor_line(OK, "gnomon explain", "", "reads reports, needs nothing of the above but libdw for symbols");
 	return stdout_done() ? GN_EXIT_USAGE : broken;
 }

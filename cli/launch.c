@@ -169,7 +169,7 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 		die(GN_EXIT_USAGE, "programs may not use FSGSBASE here (needs Linux 5.9 and a CPU of 2012 or later)" WORK_WITHOUT);
 	if (!proc_mounted() && !o->quiet)
 		msg("/proc is not mounted: programs are checked, but reports show bare addresses");
-	plan.from[GN_FD_ENGINE] = engine_open(engine, sizeof(engine));
+	plan.from[GN_FD_ENGINE] = part_open(GN_ENGINE, engine, sizeof(engine));
 	fsize_raise();
 	make_board(g, o, mode);
 	plan.from[GN_FD_BOARD] = g->board_fd;

@@ -81,6 +81,13 @@ static void apply(const struct command *cmd, struct options *o, enum opt_id id, 
 	case O_KNOB: knob(cmd, o, arg); break;
 	case O_JSON: o->json = true; break;
 	case O_HTML: o->html = true; break;
+	case O_SUPERVISE: o->supervise = true; break;
+	case O_VERBOSE: o->verbose = true; break;
+	case O_NTH: o->nth = number(cmd, "--nth", arg, 1, 1000000000); break;
+	case O_HOLD: o->hold = number(cmd, "--hold", arg, 0, 3600000); break;
+	case O_ALL: o->all = true; break;
+	case O_PLANT: o->plant = true; break;
+	case O_GUARDED: o->race_guarded = true; break;
 	case O_HELP: o->help = true; break;
 	case O_VERSION:
 	case O_COUNT: break;
@@ -177,6 +184,8 @@ void options_parse(const struct command *cmd, int argc, char **argv, struct opti
 	o->error_exitcode = -1;
 	o->log_fd = 2;
 	o->json_fd = -1;
+	o->nth = 1;
+	o->hold = 200;
 	for (i = 0; i < argc; i++) {
 		const char *a = argv[i], *value;
 		unsigned id;

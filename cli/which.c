@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding files: the program as execvp(3) finds it, the engine, /proc. */
+/* Finding files: the program as execvp(3) finds it, the other parts of gnomon, /proc. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include "cli.h"
-
-#define ENGINE "gnomon-engine"
 
 /* 0 if execve(2) would at least look into the file */
 static int executable(const char *path)
@@ -67,9 +65,9 @@ int which(const char *name, char *path, size_t size)
 	return denied ? -EACCES : -ENOENT;
 }
 
-static int try_engine(char *path, size_t size, const char *dir, const char *below)
+static int try_part(const char *name, char *path, size_t size, const char *dir, const char *below)
 {
-	int n = snprintf(path, size, "%s%s/" ENGINE, dir, below);
+	int n = snprintf(path, size, "%s%s/%s", dir, below, name);
 
 	if (n < 0 || (size_t)n >= size) {
 		errno = ENAMETOOLONG;
@@ -92,18 +90,18 @@ static bool own_folder(char self[GN_PATH_MAX])
 	return true;
 }
 
-int engine_find(char *path, size_t size)
+int part_find(const char *name, char *path, size_t size)
 {
 	char self[GN_PATH_MAX];
 	int fd = -1;
 
 	if (own_folder(self)) {
-		fd = try_engine(path, size, self, "");
+		fd = try_part(name, path, size, self, "");
 		if (fd < 0)
-			fd = try_engine(path, size, self, "/" GN_BIN_TO_LIBEXEC);
+			fd = try_part(name, path, size, self, "/" GN_BIN_TO_LIBEXEC);
 	}
 	if (fd < 0)
-		fd = try_engine(path, size, GN_LIBEXECDIR, "");
+		fd = try_part(name, path, size, GN_LIBEXECDIR, "");
 	return fd;
 }
 
@@ -112,11 +110,11 @@ bool proc_mounted(void)
 	return access("/proc/self/maps", R_OK) == 0;
 }
 
-int engine_open(char *path, size_t size)
+int part_open(const char *name, char *path, size_t size)
 {
-	int fd = engine_find(path, size);
+	int fd = part_find(name, path, size);
 
 	if (fd < 0)
-		die(GN_EXIT_USAGE, "no " ENGINE " beside gnomon or in " GN_LIBEXECDIR ": %s", reason(errno));
+		die(GN_EXIT_USAGE, "no %s beside gnomon or in " GN_LIBEXECDIR ": %s", name, reason(errno));
 	return fd;
 }

@@ -143,6 +143,8 @@ struct cpu_upcalls {
 	void (*thread_end)(struct vcpu *v);
 	/* count and record a violation. Guest state is exact and is not changed. */
 	void (*report)(struct vcpu *v, const struct violation *viol);
+	/* a pending slot that the kernel could not have cleared: a registration that it is of is dropped */
+	void (*slot_lost)(struct vcpu *v, gaddr_t slot);
 	/* around a host fork that copies memory: 0 before it (takes the locks of kern/; cache_lock is taken
 	 * earlier), 1 behind it in the parent, 2 in the child */
 	void (*fork)(int phase);

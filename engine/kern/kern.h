@@ -70,6 +70,7 @@ static inline long kern_put(gaddr_t to, const void *from, size_t n)
 struct kthread {
 	u32 spurious;       /* write faults in a row that no guard explains */
 	gaddr_t fault_page; /* where */
+	gaddr_t robust;     /* robust list head, as set_robust_list got it; robust.c */
 	struct kthread *next_free;
 };
 struct kthread *kthread_get(struct vcpu *v); /* makes it; NULL when memory is out */

@@ -6,6 +6,7 @@
 #include "cpu/threads.h"
 #include "kern/kern.h"
 #include "kern/report.h"
+#include "kern/robust.h"
 #include "kern/vma.h"
 
 int kern_pid;
@@ -39,6 +40,7 @@ void kern_thread_exit(struct vcpu *v)
 {
 	struct kthread *k = v->k;
 
+	robust_exit(v);
 	/* the kernel unmaps a thread's own shadow stack with it */
 	if (eng.set.mode == GN_MODE_RUN && v->own_size && !rt_owns(v->own_lo, v->own_lo + v->own_size))
 		vma_clear(v->own_lo, v->own_lo + v->own_size);
@@ -89,6 +91,7 @@ void kern_fork(int phase)
 		rt_lock_after_fork(&lock);
 		kern_pid = (int)sys0(__NR_getpid);
 		report_after_fork();
+		robust_after_fork(vcpu_self());
 		break;
 	}
 }

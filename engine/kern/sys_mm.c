@@ -14,6 +14,7 @@
 #include "kern/kern.h"
 #include "kern/mm.h"
 #include "kern/report.h"
+#include "kern/robust.h"
 
 #define NR_MSEAL 462 /* newer than the headers of Debian 12 */
 #define TASK_TOP 0x7ffffffff000ul
@@ -119,6 +120,9 @@ SYSCALL(mmap)
 		end = start + len;
 	if (end && rt_owns(start, end))
 		return taken("mmap(MAP_FIXED)", start, end);
+	if (end)
+		robust_scan(&(struct robust_range){ start, end, robust_goes_fixed, flags & MAP_ANONYMOUS ? -1 : (int)a[4],
+						    (flags & MAP_TYPE) != MAP_PRIVATE, a[5] });
 	if (!mm_begin(v, &c, end ? start : 0, end))
 		return -ENOMEM;
 	r = sys_6(__NR_mmap, a[0], a[1], host_prot(a[2]), a[3], a[4], a[5]);
@@ -137,6 +141,7 @@ SYSCALL(munmap)
 
 	if (!mm_range_ok(start, PAGE_UP(a[1])))
 		return sys2(__NR_munmap, a[0], a[1]);
+	robust_scan_range(start, end);
 	if (!mm_begin(v, &c, start, end))
 		return -ENOMEM;
 	while (start < end && r == 0) {
@@ -250,7 +255,27 @@ static bool resizes_many(gaddr_t old, u64 old_len, gaddr_t to, u64 new_len, u64 
 	return vma_find_locked(old, &a) && a.start <= old && a.end < old + min(old_len, new_len);
 }
 
-SYSCALL(mremap)
+/*
+ * Before mremap ends mappings: what a fixed target replaces, what moves away, what shrinking cuts off. Whether one that
+ * grows will move is not known: where that matters (true) it is asked to grow in place first.
+ */
+static bool before_mremap(const u64 a[6], gaddr_t old, u64 old_len, u64 new_len)
+{
+	struct robust_range all = { .start = old, .end = old + old_len };
+	u64 flags = a[3];
+
+	if (flags & MREMAP_FIXED)
+		robust_scan_range(a[4], a[4] + new_len);
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+		robust_scan_range(old, old + old_len);
+	else if (new_len < old_len)
+		robust_scan_range(old + new_len, old + old_len);
+	else
+		return old_len && flags & MREMAP_MAYMOVE && robust_touches(&all);
+	return false;
+}
+
+static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 {
 	gaddr_t old = a[0], to = a[4];
 	u64 old_len = PAGE_UP(a[1]), new_len = PAGE_UP(a[2]), flags = a[3];
@@ -276,13 +301,29 @@ SYSCALL(mremap)
 		mm_end(&src);
 		return -ENOMEM;
 	}
-	r = resizes_many(old, old_len, to, new_len, flags) ? -EFAULT : sys5(__NR_mremap, a[0], a[1], a[2], a[3], a[4]);
+	if (resizes_many(old, old_len, to, new_len, flags))
+		r = -EFAULT;
+	else
+		r = sys5(__NR_mremap, a[0], a[1], a[2], in_place ? flags & ~(u64)MREMAP_MAYMOVE : flags, a[4]);
 	if (!sys_failed(r))
 		moved(old, old_len, (gaddr_t)r, new_len, flags & MREMAP_DONTUNMAP);
 	mm_end(&src);
 	if (dst.exec && cpu_thread_count() > 1)
 		cpu_invalidate(v, dst.start, dst.end);
 	return r;
+}
+
+SYSCALL(mremap)
+{
+	gaddr_t old = a[0];
+	u64 old_len = PAGE_UP(a[1]), new_len = PAGE_UP(a[2]);
+	bool stay = mm_range_ok(old, old_len) && before_mremap(a, old, old_len, new_len);
+	long r = do_mremap(v, a, stay);
+
+	if (!stay || r != -ENOMEM)
+		return r;
+	robust_scan_range(old, old + old_len);
+	return do_mremap(v, a, false);
 }
 
 SYSCALL(remap_file_pages)
@@ -296,6 +337,8 @@ SYSCALL(remap_file_pages)
 		return sys5(__NR_remap_file_pages, a[0], a[1], a[2], a[3], a[4]);
 	if (rt_owns(start, start + len))
 		return -EINVAL; /* no area there */
+	robust_scan(&(struct robust_range){ .start = start, .end = start + len, .goes = robust_goes_pages,
+					    .offset = a[3] * PAGE_SIZE });
 	if (!mm_begin(v, &c, start, start + len))
 		return -ENOMEM;
 	r = sys5(__NR_remap_file_pages, a[0], a[1], a[2], a[3], a[4]);
@@ -374,6 +417,7 @@ SYSCALL(brk)
 	vma_unlock();
 	/* shrinking frees memory that may hold code */
 	cut = want >= eng.brk_start && want < old ? PAGE_UP(want) : PAGE_UP(old);
+	robust_scan_range(cut, PAGE_UP(old));
 	if (!mm_begin(v, &c, cut, PAGE_UP(old)))
 		return (long)old;
 	new = old = cur_brk;

@@ -6,6 +6,7 @@
 #include <linux/shm.h>
 #include "kern/kern.h"
 #include "kern/mm.h"
+#include "kern/robust.h"
 
 /* 0 if the host does not say: no read permission, no such segment */
 static u64 segment_size(int id)
@@ -31,6 +32,8 @@ SYSCALL(shmat)
 		rt_log_once("shmat(SHM_REMAP) at %lx refused: the engine's own memory is there", start);
 		return -EINVAL;
 	}
+	if (end)
+		robust_scan_range(start, end);
 	if (!mm_begin(v, &c, end ? start : 0, end))
 		return -ENOMEM;
 	r = sys3(__NR_shmat, a[0], a[1], flags & ~(u64)SHM_EXEC);
@@ -62,6 +65,7 @@ SYSCALL(shmdt)
 
 	while (vma_find(end, &area) && area.start <= end && (area.flags & VMA_SHM))
 		end = area.end; /* perhaps the next segment as well: its code is only translated again */
+	robust_scan(&(struct robust_range){ .start = start, .end = end, .goes = robust_goes_shmdt });
 	if (!mm_begin(v, &c, start, end))
 		return -ENOMEM;
 	r = sys1(__NR_shmdt, a[0]);

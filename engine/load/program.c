@@ -170,6 +170,8 @@ static void host_mapping(u64 start, u64 end, const char *name)
 	} else if (!strcmp(name, "[vsyscall]")) {
 		eng.vsyscall = true;
 	} else if (!strncmp(name, "[vvar", 5)) {
+		if (!eng.vvar_lo || start < eng.vvar_lo)
+			eng.vvar_lo = start;
 		vma_set(start, end, PROT_READ);
 	}
 }
@@ -236,4 +238,5 @@ void program_host_maps(const struct initial *in)
 	eng.stack_hi = eng.vdso_hi = 0;
 	if (!parse_maps())
 		guess_maps(in);
+	vdso_build();
 }

@@ -38,8 +38,14 @@ struct engine {
 	u64 auxv[2 * ENG_AUXV_MAX]; /* contents of /proc/self/auxv, AT_NULL included */
 	u32 auxv_size;            /* bytes */
 
-	gaddr_t vdso_lo, vdso_hi; /* 0 if the host has none */
 	bool vsyscall;            /* the host has that page, and emulates its calls */
+	gaddr_t vdso_lo, vdso_hi; /* the host's; 0 if it has none */
+	gaddr_t vvar_lo;          /* its data, in front of it */
+	gaddr_t vdso_guest;       /* what AT_SYSINFO_EHDR says (load/vdso.c); 0: the host's */
+	struct {                  /* critical sections of its robust unlock functions */
+		gaddr_t start, end;
+		u32 slot_size;
+	} unlock[2];
 	gaddr_t engine_lo, engine_hi; /* the engine's own image */
 	bool no_randomize;        /* personality ADDR_NO_RANDOMIZE */
 };

@@ -91,6 +91,27 @@ rt_base_check:
 	ret
 	.size	rt_base_check, . - rt_base_check
 
+	.globl	rt_store32_guest, rt_cas64_guest
+	.hidden	rt_store32_guest, rt_cas64_guest
+	.type	rt_store32_guest, @function
+	.type	rt_cas64_guest, @function
+	/* long rt_store32_guest(to rdi, value esi) */
+rt_store32_guest:
+	xor	%eax, %eax
+.Lword_start:
+	mov	%esi, (%rdi)
+	ret
+	.size	rt_store32_guest, . - rt_store32_guest
+	/* long rt_cas64_guest(at rdi, old rsi, new rdx): 1 = stored */
+rt_cas64_guest:
+	mov	%rsi, %rax
+	lock cmpxchg %rdx, (%rdi)
+.Lword_end:
+	sete	%al
+	movzbl	%al, %eax
+	ret
+	.size	rt_cas64_guest, . - rt_cas64_guest
+
 	.type	fault_fixup, @function
 fault_fixup:
 	mov	$-14, %rax		/* -EFAULT */
@@ -132,6 +153,7 @@ fixups:
 	FIXUP	.Lstr_start, .Lstr_end, fault_fixup
 	FIXUP	.Lsel_start, .Lsel_end, sel_fixup
 	FIXUP	.Lbase_start, .Lbase_end, fault_fixup
+	FIXUP	.Lword_start, .Lword_end, fault_fixup
 	.long	0
 
 	.section .note.GNU-stack, "", @progbits

@@ -111,6 +111,9 @@ long rt_copy_from_guest(void *dst, gaddr_t src, size_t n) __must_check;
 long rt_copy_to_guest(gaddr_t dst, const void *src, size_t n) __must_check;
 /* bytes before the NUL, or -EFAULT, or -ENAMETOOLONG if none within size */
 long rt_str_from_guest(char *dst, gaddr_t src, size_t size) __must_check;
+/* one store, one locked compare-and-swap (1 = stored, 0 = something else was there) */
+long rt_store32_guest(gaddr_t to, u32 value) __must_check;
+long rt_cas64_guest(gaddr_t at, u64 old, u64 new) __must_check;
 u64 rt_fault_fixup(u64 pc);
 /* *base: what the base becomes where this selector is loaded into a segment register whose base is *base. -EFAULT: the
  * CPU refuses it */

@@ -289,6 +289,7 @@ void sig_deliver(struct vcpu *v)
 	while ((signo = next_signal(s))) {
 		u8 info[128];
 
+		window_finish(v);
 		memcpy(info, s->info[signo], 128);
 		s->queued &= ~BIT(signo);
 		if (action_of(v, signo, &act))
@@ -312,6 +313,7 @@ void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 er
 		v->store_at = PAGE_DOWN(addr) == PAGE_DOWN(v->rip) ? v->rip : 0;
 		return;
 	}
+	window_finish(v);
 	*(s32 *)info = signo;
 	*(s32 *)(info + 8) = code;
 	*(u64 *)(info + 16) = addr;

@@ -15,6 +15,7 @@
 #include "gnomon/exit.h"
 #include "kern/kern.h"
 #include "kern/report.h"
+#include "kern/robust.h"
 #include "kern/vma.h"
 #include "load/load.h"
 #include "rt/engine.h"
@@ -272,6 +273,7 @@ static void wire(void)
 	cpu_up.fault = sig_fault;
 	cpu_up.report = report_violation;
 	cpu_up.write_fault = vma_write_fault;
+	cpu_up.slot_lost = robust_drop;
 }
 
 void __noreturn start_main(u64 *sp)
@@ -280,6 +282,7 @@ void __noreturn start_main(u64 *sp)
 	struct vcpu *v;
 
 	stack_parse(&in, sp);
+	vdso_reserve();
 	attach(&in);
 	host_features(&in);
 	if (vma_init())

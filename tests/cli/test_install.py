@@ -5,6 +5,7 @@
 usage: test_install.py [--build DIR]. Builds in a folder of its own (DIR is not touched). Prints TAP.
 """
 import os
+import re
 import subprocess
 import sys
 
@@ -18,8 +19,8 @@ def install(**variables):
 
 
 def tree(top):
-    """{path: mode} of the files below it"""
-    return {os.path.relpath(os.path.join(d, f), top): oct(os.stat(os.path.join(d, f)).st_mode & 0o7777)
+    """{path: mode} of the files below it; the library folder's name for this architecture left out"""
+    return {re.sub(r"\blib/[^/]*-linux-gnu/", "lib/", os.path.relpath(os.path.join(d, f), top)): oct(os.stat(os.path.join(d, f)).st_mode & 0o7777)
             for d, _, files in os.walk(top) for f in files}
 
 
@@ -29,6 +30,10 @@ def works(name, command, engine, **kw):
     ok(name, (s, out, err) == (0, "checked\n", "gnomon: clean: 1 process, no violation\n"), s, out, err)
     s, out, err = run([command, "doctor"], **kw)
     path = [line.split(None, 2)[2] for line in out.splitlines() if line.split()[1:2] == ["engine"]]
+    g, guarded, err = run([command, "guard", "--", "/bin/echo", "guarded"], **kw)
+    # LD_PRELOAD cannot name such a path
+    blank = " " in os.path.realpath(engine)
+    ok(name + ": guard", (g, guarded) == ((125, "") if blank else (0, "guarded\n")), g, guarded, err)
     ok(name + ": its own engine", [os.path.realpath(p) for p in path] == [engine], out)
 
 
@@ -36,6 +41,7 @@ stage = os.path.join(TMP, "stage")
 s, out = install(prefix="/opt/gnomon", DESTDIR=stage)
 ok("make install with prefix and DESTDIR", s == 0, out)
 ok("its files", tree(stage) == {"opt/gnomon/bin/gnomon": "0o755", "opt/gnomon/libexec/gnomon-engine": "0o755",
+                                "opt/gnomon/libexec/gnomon-guard": "0o755", "opt/gnomon/lib/libgnomon-guard.so": "0o755",
                                 "opt/gnomon/share/man/man1/gnomon.1": "0o644"}, tree(stage))
 ok("no word of a warning", "warning" not in out.lower(), out)
 here = os.path.join(stage, "opt/gnomon")
@@ -53,7 +59,7 @@ works("by a relative path", "./bin/gnomon", moved + "/libexec/gnomon-engine", cw
 prefix = os.path.join(TMP, "prefix")
 s, out = install(prefix=prefix)
 ok("make install with another prefix, no DESTDIR", s == 0 and sorted(tree(prefix)) == [
-    "bin/gnomon", "libexec/gnomon-engine", "share/man/man1/gnomon.1"], s, out, tree(prefix))
+    "bin/gnomon", "lib/libgnomon-guard.so", "libexec/gnomon-engine", "libexec/gnomon-guard", "share/man/man1/gnomon.1"], s, out, tree(prefix))
 works("from its prefix", prefix + "/bin/gnomon", prefix + "/libexec/gnomon-engine")
 
 subprocess.run(["meson", "configure", "-Dlibexecdir=lib/gnomon", os.path.join(TMP, "build")], check=True,

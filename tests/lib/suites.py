@@ -273,6 +273,7 @@ SUITES = {
     "cli": lambda opt: scripts(opt, "cli"),
     "badinput": lambda opt: scripts(opt, "badinput"),
     "engine": lambda opt: scripts(opt, "engine"),
+    "robust": lambda opt: scripts(opt, "robust"),
     "func": lambda opt: programs(opt, "func"),
     "viol": lambda opt: programs(opt, "viol"),
     "apps": apps.apps,

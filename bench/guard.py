@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""What the guard costs: single operations, bare, with the library, with library and supervisor.
+
+CPU time of the program's own thread; a supervisor's work is not in it, the waiting for it is not either. Medians.
+"""
+import statistics
+import subprocess
+
+ROWS = [("mmap + munmap, 1 thread", "munmap", 1, 200000), ("mmap + munmap, 64 threads", "munmap", 64, 200000),
+        ("munmap of nothing, 1 thread", "hole", 1, 1000000), ("munmap of nothing, 64 threads", "hole", 64, 300000),
+        ("robust lock + unlock", "lock", 1, 3000000), ("pthread_create + join", "thread", 1, 10000),
+        ("signal to itself", "signal", 1, 20000), ("fork + wait", "fork", 1, 500)]
+WAYS = ("bare", "guard", "guard --supervise")
+
+
+def measure(gnomon, exe, rounds, env):
+    """[{'name':, 'ns': {way: median}}]"""
+    prefix = {"bare": [], "guard": [gnomon, "guard", "--"], "guard --supervise": [gnomon, "guard", "--supervise", "--"]}
+    out = []
+    for name, what, threads, count in ROWS:
+        ns = {w: [] for w in WAYS}
+        for _ in range(rounds):
+            for w in WAYS:
+                r = subprocess.run(prefix[w] + [exe, what, str(threads), str(count)], stdout=subprocess.PIPE, text=True,
+                                   check=True, env=env)
+                ns[w].append(float(r.stdout))
+        out.append({"name": name, "ns": {w: statistics.median(v) for w, v in ns.items()}})
+    return out
+
+
+def markdown(rows):
+    o = ["| robust mutexes, ns per operation | " + " | ".join(WAYS) + " |", "|---|" + "---|" * len(WAYS)]
+    for r in rows:
+        o.append("| %s | %s |" % (r["name"], " | ".join("%.0f" % r["ns"][w] for w in WAYS)))
+    return o

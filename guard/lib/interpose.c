@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls that end or replace mappings. Each scans first and then does what it always did: the function behind
+ * ours, which may be another library's. The result and errno are those of that function.
+ *
+ * Not seen: libc's calls of its own functions (a large free(), a thread's stack, dlclose) and system calls made
+ * without libc. docs/robust.md says what covers those.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#include "guard.h"
+
+extern long guard_raw_syscall(long nr, ...);
+
+size_t guard_page = 4096;
+
+/* until interpose_init(), which runs before other libraries' constructors, there is one thread and nothing to do */
+static void *(*next_mmap)(void *, size_t, int, int, int, off_t);
+static void *(*next_mmap64)(void *, size_t, int, int, int, off64_t);
+static int (*next_munmap)(void *, size_t);
+static void *(*next_mremap)(void *, size_t, size_t, int, ...);
+static int (*next_remap_file_pages)(void *, size_t, int, size_t, int);
+static void *(*next_shmat)(int, const void *, int);
+static int (*next_shmdt)(const void *);
+static int (*next_brk)(void *);
+static void *(*next_sbrk)(intptr_t);
+/* syscall.S goes through it */
+__attribute__((visibility("hidden"))) long (*guard_next_syscall)(long nr, ...) = guard_raw_syscall;
+
+#define FIND(f) (*(void **)&next_##f = dlsym(RTLD_NEXT, #f))
+/* someone called before our constructor: other libraries' own, or ld.so's order was changed */
+#define NEXT(f) (next_##f ? next_##f : (FIND(f), next_##f))
+
+void interpose_init(void)
+{
+	void *p = dlsym(RTLD_NEXT, "syscall");
+
+	guard_page = (size_t)getpagesize();
+	FIND(mmap);
+	FIND(mmap64);
+	FIND(munmap);
+	FIND(mremap);
+	FIND(remap_file_pages);
+	FIND(shmat);
+	FIND(shmdt);
+	FIND(brk);
+	FIND(sbrk);
+	if (p)
+		*(void **)&guard_next_syscall = p;
+}
+
+/* what guard_raw_syscall() ends with */
+__attribute__((visibility("hidden"))) long guard_result(long r)
+{
+	if (r >= 0 || r < -4095)
+		return r;
+	errno = (int)-r;
+	return -1;
+}
+
+static struct range range(const void *start, size_t len)
+{
+	uintptr_t a = (uintptr_t)start, page = guard_page - 1, size = (len + page) & ~page;
+
+	/* a range that ends beyond the address space is an error of the call */
+	return (struct range){ .start = a, .end = a + size < a ? a : a + size, .fd = -1 };
+}
+
+static void before_fixed(const void *addr, size_t len, int flags, int fd, uint64_t off)
+{
+	struct range r = range(addr, len);
+
+	r.goes = goes_fixed;
+	r.fd = flags & MAP_ANONYMOUS ? -1 : fd;
+	r.shared = !(flags & MAP_PRIVATE);
+	r.offset = off;
+	guard_scan(&r);
+}
+
+API void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
+{
+	if (flags & MAP_FIXED)
+		before_fixed(addr, len, flags, fd, (uint64_t)(intmax_t)off);
+	return NEXT(mmap)(addr, len, prot, flags, fd, off);
+}
+
+API void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t off)
+{
+	if (flags & MAP_FIXED)
+		before_fixed(addr, len, flags, fd, (uint64_t)off);
+	return NEXT(mmap64)(addr, len, prot, flags, fd, off);
+}
+
+API int munmap(void *addr, size_t len)
+{
+	struct range r = range(addr, len);
+
+	guard_scan(&r);
+	return NEXT(munmap)(addr, len);
+}
+
+API void *mremap(void *old, size_t old_len, size_t new_len, int flags, ...)
+{
+	struct range from = range(old, old_len), to = { 0 };
+	void *target = NULL, *p;
+	va_list ap;
+
+	if (flags & MREMAP_FIXED || flags & MREMAP_DONTUNMAP) {
+		va_start(ap, flags);
+		target = va_arg(ap, void *);
+		va_end(ap);
+	}
+	if (flags & MREMAP_FIXED) {
+		to = range(target, new_len);
+		guard_scan(&to);
+		if (old_len) /* 0 makes a second mapping */
+			guard_scan(&from);
+	} else if (flags & MREMAP_DONTUNMAP) {
+		guard_scan(&from);
+	} else if (new_len < old_len) {
+		from.start = range(old, new_len).end;
+		guard_scan(&from);
+	} else if (old_len && flags & MREMAP_MAYMOVE && guard_touches(&from)) {
+		/* if it grows where it is, nothing ends */
+		p = NEXT(mremap)(old, old_len, new_len, flags & ~MREMAP_MAYMOVE);
+		if (p != MAP_FAILED || errno != ENOMEM)
+			return p;
+		guard_scan(&from);
+	}
+	return NEXT(mremap)(old, old_len, new_len, flags, target);
+}
+
+API int remap_file_pages(void *addr, size_t len, int prot, size_t page, int flags)
+{
+	struct range r = range(addr, len);
+
+	r.goes = goes_pages;
+	r.offset = (uint64_t)page * guard_page;
+	guard_scan(&r);
+	return NEXT(remap_file_pages)(addr, len, prot, page, flags);
+}
+
+API void *shmat(int id, const void *addr, int flags)
+{
+	struct shmid_ds ds;
+
+	if (flags & SHM_REMAP && addr && !shmctl(id, IPC_STAT, &ds)) {
+		struct range r = range(addr, ds.shm_segsz);
+
+		guard_scan(&r);
+	}
+	return NEXT(shmat)(id, addr, flags);
+}
+
+API int shmdt(const void *addr)
+{
+	struct range r = { .start = (uintptr_t)addr, .end = UINTPTR_MAX, .goes = goes_shmdt };
+
+	guard_scan(&r);
+	return NEXT(shmdt)(addr);
+}
+
+static void before_brk(uintptr_t end)
+{
+	uintptr_t now = (uintptr_t)NEXT(sbrk)(0);
+
+	if (end && end < now) {
+		struct range r = { .start = range((void *)0, end).end, .end = range((void *)0, now).end };
+
+		guard_scan(&r);
+	}
+}
+
+API int brk(void *end)
+{
+	before_brk((uintptr_t)end);
+	return NEXT(brk)(end);
+}
+
+API void *sbrk(intptr_t by)
+{
+	if (by < 0)
+		before_brk((uintptr_t)NEXT(sbrk)(0) + (uintptr_t)by);
+	return NEXT(sbrk)(by);
+}
+
+/* syscall(2): syscall.S sends the numbers below here, all others straight on. [variadic: unused ones are noise] */
+__attribute__((visibility("hidden"))) long guard_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long r;
+
+	switch (nr) {
+	case NR_MMAP:
+		if (d & MAP_FIXED)
+			before_fixed((void *)a, (size_t)b, (int)d, (int)e, (uint64_t)(unsigned long)f << NR_MMAP_SHIFT);
+		break;
+	case __NR_munmap:
+		return munmap((void *)a, (size_t)b);
+	case __NR_mremap:
+		return (long)mremap((void *)a, (size_t)b, (size_t)c, (int)d, (void *)e);
+	case __NR_remap_file_pages:
+		return remap_file_pages((void *)a, (size_t)b, (int)c, (size_t)d, (int)e);
+	case __NR_shmat:
+		return (long)shmat((int)a, (void *)b, (int)c);
+	case __NR_shmdt:
+		return shmdt((void *)a);
+	case __NR_brk:
+		before_brk((uintptr_t)a);
+		break;
+	}
+	r = guard_next_syscall(nr, a, b, c, d, e, f);
+	if (nr == __NR_set_robust_list && !r)
+		heads_replaced((uintptr_t)a);
+	return r;
+}
