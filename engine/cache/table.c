@@ -216,12 +216,14 @@ const u64 *cache_known_in(gaddr_t page)
 	return cp ? cp->starts : NULL;
 }
 
-static u8 *entry_inside(struct block *b, gaddr_t pc)
+/* *owner = b only where that is so: callers take it for an answer */
+static u8 *entry_inside(struct block *b, gaddr_t pc, struct block **owner)
 {
 	u32 off;
 
 	if (b->flags & BLOCK_DEAD || pc <= b->pc || pc >= b->pc + b->glen || !recipe_boundary(b, pc, 0, &off))
 		return NULL;
+	*owner = b;
 	return block_host(b) + off;
 }
 
@@ -234,23 +236,14 @@ u8 *cache_find_inside(gaddr_t pc, struct block **owner)
 	if (!starts_at(cp, pc))
 		return NULL;
 	guess = cp->latest[pc % PAGE_SIZE / 64];
-	if (guess) {
-		*owner = cache_block(guess);
-		p = entry_inside(*owner, pc);
-		if (p)
-			return p;
-	}
-	for (u32 i = cp->head; i;) {
+	p = guess ? entry_inside(cache_block(guess), pc, owner) : NULL;
+	for (u32 i = cp->head; i && !p;) {
 		struct block *b = cache_block(i);
 
-		p = entry_inside(b, pc);
-		if (p) {
-			*owner = b;
-			return p;
-		}
+		p = entry_inside(b, pc, owner);
 		i = PAGE_DOWN(b->pc) == cp->page ? b->page_next : b->page_next2;
 	}
-	return NULL;
+	return p;
 }
 
 bool cache_page_has_code(gaddr_t page)
