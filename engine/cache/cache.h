@@ -132,8 +132,10 @@ static inline u8 *block_side(const struct block *b)
 	return (u8 *)(block_exits(b) + b->nexits);
 }
 extern u64 cache_epoch;            /* bumped whenever a block dies */
+extern u64 cache_generation;       /* bumped by cache_flush_all() */
 
-void cache_lock(void);
+/* true: a holder was killed at work; only a flush makes the tables whole again */
+bool cache_lock(void);
 void cache_unlock(void);
 void cache_after_fork(void);
 long cache_init(bool tiny) __must_check;

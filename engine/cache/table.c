@@ -23,7 +23,7 @@ struct code_page {
 
 u8 *cache_meta;
 u32 cache_nblocks, cache_nexits;
-u64 cache_epoch;
+u64 cache_epoch, cache_generation;
 
 /*
  * Open addressing with linear probing. A slot is a block's id with a few bits of its hash above, so that most lookups,
@@ -38,13 +38,15 @@ static u32 *hash, *page_hash;
 static u32 hash_bits, hash_used, npages;
 static struct code_page *last_page; /* page_find()'s last answer */
 static struct rt_lock lock;
+static bool orphaned; /* some holder was killed, and nothing was flushed since */
 
 void arena_set_tiny(void);
 void arena_reset_all(void);
 
-void cache_lock(void)
+bool cache_lock(void)
 {
-	rt_lock(&lock);
+	orphaned |= rt_lock(&lock);
+	return orphaned;
 }
 
 void cache_unlock(void)
@@ -444,5 +446,7 @@ void cache_flush_all(void)
 {
 	BUG_ON(!meta_reset());
 	arena_reset_all();
+	orphaned = false;
 	cache_epoch++;
+	cache_generation++;
 }

@@ -6,6 +6,7 @@
 #define GNOMON_CPU_CPU_H
 
 #include "cache/cache.h"
+#include "cpu/stop.h"
 #include "cpu/threads.h"
 #include "cpu/vcpu.h"
 #include "xlate/xlate.h"
@@ -25,7 +26,8 @@ void cpu_exit_emul(void);
 void cpu_from_signal(void);
 void cpu_from_fault(void);
 void cpu_resume(void);
-extern const u8 cpu_asm_begin[], cpu_asm_end[], cpu_resume_check[], cpu_resume_end[], cpu_resume_pending[];
+void cpu_resume_pending(void);
+extern const u8 cpu_asm_begin[], cpu_asm_end[], cpu_resume_check[], cpu_resume_end[];
 long cpu_host_clone(u64 flags, u64 stack, u64 ptid, u64 ctid, u64 tls, struct vcpu *child);
 long cpu_host_clone3(struct kclone_args *ca, size_t size, struct vcpu *child);
 void __noreturn cpu_free_and_exit(void *base, size_t size, int status);
@@ -36,14 +38,16 @@ static inline bool cpu_is_canonical(gaddr_t a)
 	return (a + 0x800000000000ul) >> 48 == 0;
 }
 
-/* run.c: make SLOT_RESUME fit v->rip */
+/* run.c: cache_lock() for what looks at blocks */
+void cpu_lock_cache(struct vcpu *v);
+/* make SLOT_RESUME fit v->rip */
 void cpu_prepare(struct vcpu *v);
 /* [holds: cache_lock] a new block; NULL where the guest cannot execute */
 struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res);
 /* tables of indirect entries */
 void cpu_tables_init(struct vcpu *v);
 void cpu_tables_forget(struct block *b);
-void cpu_tables_reset(void);
+void cpu_tables_reset(struct vcpu *v);
 /* the way into target's block for jumps and calls of this thread that are not predicted */
 void cpu_jump_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
 void cpu_call_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
@@ -78,9 +82,9 @@ static inline bool shstk_is_full(const struct vcpu *v, u64 addr)
 {
 	return v->twin_sp == v->ss.twin && addr == v->ss.alias - 8;
 }
-/* twins that lead into the block become the slow path, on every thread's stack */
-void shstk_forget(struct block *b);
-void shstk_forget_all(void);
+/* twins that lead into dead blocks of [lo, hi) become the slow path; all of them */
+void shstk_forget_dead(struct vcpu *v, u64 lo, u64 hi);
+void shstk_forget_all(struct vcpu *v);
 /* a copy of the live part for a child that gets its own memory: before and after a fork */
 struct shstk_copy {
 	u64 map, size;

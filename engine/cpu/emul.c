@@ -96,12 +96,14 @@ void emul_wild_call(struct vcpu *v)
 	v->rip = branch_in(b, h);
 	v->gregs[RSP] += 8;
 	v->twin_sp += 8;
+	cpu_go_outside(v);
 	emul_gp(v, 0);
 }
 
 void emul_wild_jump(struct vcpu *v, const struct block *b)
 {
 	v->rip = b ? branch_in(b, 0) : v->target;
+	cpu_go_outside(v);
 	emul_gp(v, 0);
 }
 

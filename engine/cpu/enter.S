@@ -113,8 +113,8 @@ ENTRY cpu_from_fault
 	jmp	cpu_resume
 
 /*
- * Into the guest at SLOT_RESUME. Until the last instruction nothing in the vcpu changes, so that a host handler
- * that finds the thread in here starts it over at cpu_resume_pending.
+ * Into the guest at SLOT_RESUME. Until the last instruction nothing in the vcpu changes but SLOT_OUTSIDE, so that a
+ * host handler that finds the thread in here starts it over at cpu_resume_pending.
  */
 	.globl	cpu_resume, cpu_resume_check, cpu_resume_end, cpu_resume_pending
 	.hidden	cpu_resume, cpu_resume_check, cpu_resume_end, cpu_resume_pending
@@ -125,6 +125,8 @@ cpu_resume_pending:
 cpu_resume:
 	mov	rsp, gs:[SLOT_ENGINE_SP]
 cpu_resume_check:
+	xor	eax, eax
+	xchg	gs:[SLOT_OUTSIDE], eax	/* inside; and a fence in front of the look at what is pending: cpu/stop.h */
 	cmp	dword ptr gs:[SLOT_PENDING], 0
 	jne	cpu_resume_pending
 	push	qword ptr gs:[SLOT_RFLAGS]

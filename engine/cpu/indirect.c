@@ -41,35 +41,37 @@ void cpu_on_jmiss(struct vcpu *v);
 void cpu_on_jmiss(struct vcpu *v)
 {
 	struct exit *x = v->exit_id ? cache_exit(v->exit_id) : NULL;
+	u64 generation = cache_generation;
 	struct block *b;
 	u8 *entry;
 
+	v->exit_id = 0;
 	if (unlikely(!cpu_is_canonical(v->target))) {
 		emul_wild_jump(v, x ? exit_block(x) : NULL);
-		v->exit_id = 0;
 		cpu_prepare(v);
 		return;
 	}
 	v->rip = v->target;
-	cache_lock();
+	cpu_go_outside(v);
+	cpu_lock_cache(v);
 	b = target_block(v);
 	entry = b ? xlate_entry(b, ENTRY_JUMP) : NULL;
 	if (entry) {
 		cpu_jump_enter(v, v->rip, entry);
-		if (x && !x->to && seen_twice(x, v->rip))
+		if (x && generation == cache_generation && !(exit_block(x)->flags & BLOCK_DEAD) && !x->to &&
+		    seen_twice(x, v->rip))
 			link_to(x, b, ENTRY_JUMP_PREDICTED);
 	}
-	v->exit_id = 0;
 	cache_unlock();
 	v->stat_jmiss++;
 	cpu_prepare(v);
 }
 
-/* the site whose host return address stands on the twin stack */
+/* [holds: cache_lock] the site whose host return address stands on the twin stack */
 static struct exit *icall_site(struct vcpu *v)
 {
 	u64 h = *(u64 *)v->twin_sp;
-	struct block *b = cache_find_host(h);
+	struct block *b = v->pending & PEND_FLUSH ? NULL : cache_find_host(h); /* stale from end to end */
 
 	for (u32 i = 0; b && i < b->nexits; i++) {
 		struct exit *x = &block_exits(b)[i];
@@ -120,7 +122,8 @@ void cpu_on_cmiss(struct vcpu *v)
 		return;
 	}
 	v->rip = v->target;
-	cache_lock();
+	cpu_go_outside(v);
+	cpu_lock_cache(v);
 	b = target_block(v);
 	entry = b ? xlate_entry(b, ENTRY_CALL) : NULL;
 	if (entry) {

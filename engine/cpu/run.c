@@ -16,18 +16,26 @@
 
 struct cpu_upcalls cpu_up;
 
+/* [holds: cache_lock] no block, exit or host address from before means anything afterwards */
 static void flush_everything(struct vcpu *v)
 {
-	cpu_tables_reset();
-	shstk_forget_all();
+	stop_others(v);
 	cache_flush_all();
 	v->stat_flush++;
 }
 
+void cpu_lock_cache(struct vcpu *v)
+{
+	if (unlikely(cache_lock()))
+		flush_everything(v);
+}
+
 /* readable bytes of the page at pc for the translator. False: not executable */
-static bool source_at(gaddr_t pc, struct xlate_source *s, u8 *buf)
+static bool source_at(struct vcpu *v, gaddr_t pc, struct xlate_source *s, u8 *buf)
 {
 	int prot = cpu_up.prot(PAGE_DOWN(pc), NULL);
+	struct insn in;
+	gaddr_t next;
 
 	if (prot < 0 || !(prot & PROT_EXEC))
 		return false;
@@ -37,13 +45,17 @@ static bool source_at(gaddr_t pc, struct xlate_source *s, u8 *buf)
 	s->straddle = NULL;
 	if (s->avail >= 15)
 		return true;
-	prot = cpu_up.prot(PAGE_DOWN(pc) + PAGE_SIZE, NULL);
-	if (prot < 0 || !(prot & PROT_EXEC))
+	memcpy(buf, s->code, s->avail);
+	next = PAGE_DOWN(pc) + PAGE_SIZE;
+	prot = cpu_up.prot(next, NULL);
+	if (prot >= 0 && prot & PROT_EXEC && !rt_copy_from_guest(buf + s->avail, next, 15)) {
+		s->straddle = buf;
+		s->straddle_len = s->avail + 15;
 		return true;
-	memcpy(buf, (const u8 *)pc, s->avail + 15);
-	s->straddle = buf;
-	s->straddle_len = s->avail + 15;
-	return true;
+	}
+	v->fetch.at = next;
+	v->fetch.signo = SIGBUS; /* if it may be executed and yet cannot be read */
+	return insn_decode(&in, buf, s->avail, pc) != -EAGAIN;
 }
 
 /*
@@ -69,14 +81,14 @@ static void __noreturn no_memory(gaddr_t pc)
 	rt_die(GN_EXIT_USAGE, "no memory for the code cache near %lx (ulimit -v or -d too small?)", pc);
 }
 
-struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
+static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 {
 	struct xlate_source s;
 	struct block *b;
 	u8 buf[32];
 	u64 t0;
 
-	if (!source_at(pc, &s, buf))
+	if (!source_at(v, pc, &s, buf))
 		return NULL;
 	if (v->store_at == pc) {
 		b = build_store(v, &s, res);
@@ -96,6 +108,27 @@ struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 		cpu_up.guard_code(PAGE_DOWN(pc) + PAGE_SIZE);
 	v->stat_blocks++;
 	v->stat_build += cpu_stats_clock() - t0;
+	return b;
+}
+
+/* Another thread may unmap what is being read. The translator changes nothing that others see before it has read all */
+struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
+{
+	struct rt_catch c = { .lo = PAGE_DOWN(pc), .hi = PAGE_DOWN(pc) + 2 * PAGE_SIZE };
+	struct block *b;
+
+	v->fetch.at = pc;
+	v->fetch.signo = 0;
+	v->catch = &c;
+	if (!rt_catch(&c)) {
+		b = build(v, pc, res);
+	} else {
+		xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
+		v->fetch.at = pc;
+		v->fetch.signo = c.signo;
+		b = NULL;
+	}
+	v->catch = NULL;
 	return b;
 }
 
@@ -121,17 +154,23 @@ static void resume_at(struct vcpu *v, u8 *host, u8 res)
 	v->resume_r11 = res & RES_R11_HOME ? v->gregs[R11] : v->twin_sp;
 }
 
-/* v->rip cannot be executed: the fault a fetch makes. Addresses of the kernel look protected whatever is there */
+/*
+ * v->rip could not be executed: the fault a fetch makes. None if it can be by now, but for what a file lacks. Addresses
+ * of the kernel look protected whatever is there.
+ */
 static void fetch_fault(struct vcpu *v)
 {
-	bool mapped = cpu_up.prot(PAGE_DOWN(v->rip), NULL) >= 0;
+	gaddr_t at = v->fetch.at;
+	int prot = cpu_up.prot(PAGE_DOWN(at), NULL);
 
 	if (cpu_up.vsyscall && PAGE_DOWN(v->rip) == VSYSCALL_PAGE && cpu_up.vsyscall(v))
 		return;
-	if (!cpu_is_canonical(v->rip))
+	if (!cpu_is_canonical(at))
 		cpu_up.fault(v, SIGSEGV, 0x80 /* SI_KERNEL */, 0, 13, 0);
-	else
-		cpu_up.fault(v, SIGSEGV, mapped ? 2 : 1, v->rip, 14, mapped || v->rip >= USER_TOP ? 0x15 : 0x14);
+	else if (prot < 0 || !(prot & PROT_EXEC))
+		cpu_up.fault(v, SIGSEGV, prot < 0 ? 1 : 2, at, 14, prot > 0 || at >= USER_TOP ? 0x15 : 0x14);
+	else if (v->fetch.signo == SIGBUS)
+		cpu_up.fault(v, SIGBUS, 2 /* BUS_ADRERR */, at, 14, 0x14);
 }
 
 static void chaos(struct vcpu *v)
@@ -139,7 +178,7 @@ static void chaos(struct vcpu *v)
 	BUG_ON(eng.set.bug_nth && v->stat_dispatch == eng.set.bug_nth);
 	if (unlikely(eng.set.crash_nth) && v->stat_dispatch == eng.set.crash_nth)
 		*(volatile u32 *)PAGE_SIZE = 0;
-	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % eng.set.flush_every == 0 && cpu_thread_count() == 1)
+	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % eng.set.flush_every == 0)
 		flush_everything(v);
 }
 
@@ -151,7 +190,7 @@ void cpu_prepare(struct vcpu *v)
 	for (;;) {
 		v->stat_dispatch++;
 		v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
-		cache_lock();
+		cpu_lock_cache(v);
 		chaos(v);
 		host = entry_of(v, v->rip, 0, &b);
 		cache_unlock();
@@ -162,7 +201,7 @@ void cpu_prepare(struct vcpu *v)
 	resume_at(v, host, 0);
 }
 
-/* what SLOT_EXIT says; only cpu_on_jmiss() may be reached without one */
+/* what SLOT_EXIT says; only cpu_on_jmiss() may be reached without one. Good until the thread goes outside */
 static u32 take_exit_id(struct vcpu *v)
 {
 	u32 id = v->exit_id;
@@ -176,18 +215,20 @@ void cpu_on_exit(struct vcpu *v);
 void cpu_on_exit(struct vcpu *v)
 {
 	struct exit *x = cache_exit(take_exit_id(v));
-	u64 epoch = cache_epoch;
+	u64 generation = cache_generation;
 	struct block *b;
 	u8 *host;
 	u8 res = x->res;
 
 	v->rip = exit_target(x);
-	cache_lock();
+	cpu_go_outside(v);
+	cpu_lock_cache(v);
 	v->stat_dispatch++;
 	v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
 	chaos(v);
 	host = entry_of(v, v->rip, res, &b);
-	if (host && epoch == cache_epoch && !x->to && !xlate_opts.one_insn) {
+	if (host && generation == cache_generation && !(exit_block(x)->flags & BLOCK_DEAD) && !x->to &&
+	    !xlate_opts.one_insn) {
 		if (x->kind == EXIT_JMP)
 			cache_link(x, b, host);
 		else if (host == block_host(b))
@@ -202,13 +243,24 @@ void cpu_on_exit(struct vcpu *v)
 	cpu_prepare(v);
 }
 
-/* back into the block behind an instruction the engine executed */
-static void go_on_behind(struct vcpu *v, u32 id, u64 epoch)
+/* where it goes on in the block, and at which guest address, behind an instruction the engine executes */
+struct behind {
+	gaddr_t rip;
+	u64 host;
+};
+
+static struct behind behind(u32 id)
 {
 	struct exit *x = cache_exit(id);
 
-	if (epoch == cache_epoch && v->rip == exit_target(x)) {
-		v->resume = (u64)exit_site(exit_block(x), x);
+	return (struct behind){ exit_target(x), (u64)exit_site(exit_block(x), x) };
+}
+
+/* if the block is dead by now, PEND_STALE or PEND_FLUSH says so at cpu_resume */
+static void go_on_behind(struct vcpu *v, const struct behind *to)
+{
+	if (v->rip == to->rip) {
+		v->resume = to->host;
 		v->resume_r11 = v->twin_sp;
 	} else {
 		cpu_prepare(v);
@@ -218,34 +270,34 @@ static void go_on_behind(struct vcpu *v, u32 id, u64 epoch)
 void cpu_on_syscall(struct vcpu *v);
 void cpu_on_syscall(struct vcpu *v)
 {
-	u32 id = take_exit_id(v);
-	u64 epoch = cache_epoch;
+	struct behind next = behind(take_exit_id(v));
 
-	v->rip = exit_target(cache_exit(id));
+	v->rip = next.rip;
+	cpu_go_outside(v);
 	v->gregs[RCX] = v->rip;
 	v->gregs[R11] = v->rflags;
 	v->stat_syscalls++;
 	cpu_up.syscall(v);
-	go_on_behind(v, id, epoch);
+	go_on_behind(v, &next);
 }
 
 void cpu_on_emul(struct vcpu *v);
 void cpu_on_emul(struct vcpu *v)
 {
 	u32 id = take_exit_id(v);
-	u64 epoch = cache_epoch;
 	struct block *b = exit_block(cache_exit(id));
-	gaddr_t next = exit_target(cache_exit(id));
+	struct behind next = behind(id);
 	struct recipe_walk w;
 
 	v->rip = 0;
 	recipe_walk_init(&w, b);
 	while (recipe_walk_next(&w))
-		if (w.glen && b->pc + w.goff + w.glen == next)
+		if (w.glen && b->pc + w.goff + w.glen == next.rip)
 			v->rip = b->pc + w.goff;
 	BUG_ON(!v->rip);
+	cpu_go_outside(v);
 	emul_insn(v);
-	go_on_behind(v, id, epoch);
+	go_on_behind(v, &next);
 }
 
 void cpu_on_ret(struct vcpu *v);
@@ -255,6 +307,7 @@ void cpu_on_ret(struct vcpu *v)
 
 	v->rip = recipe_ret_pc(v->twin_sp);
 	BUG_ON(!v->rip);
+	cpu_go_outside(v);
 	if (extra) { /* it matched before it got here; only its twin led nowhere */
 		v->gregs[RSP] -= extra;
 		*shstk_slot(v->twin_sp) = *(u64 *)v->gregs[RSP];
@@ -266,7 +319,9 @@ void cpu_on_ret(struct vcpu *v)
 void cpu_on_pending(struct vcpu *v);
 void cpu_on_pending(struct vcpu *v)
 {
-	__atomic_and_fetch(&v->pending, ~(u32)(PEND_STOP | PEND_FLUSH), __ATOMIC_SEQ_CST);
+	cpu_go_outside(v);
+	if (v->pending & (PEND_FLUSH | PEND_STALE))
+		stop_forget(v);
 	if (v->pending & PEND_SIGNAL)
 		cpu_up.deliver(v);
 	cpu_prepare(v);
@@ -283,6 +338,7 @@ void cpu_on_fault(struct vcpu *v)
 {
 	struct cpu_fault f = v->fault;
 
+	cpu_go_outside(v);
 	if (unlikely(shstk_is_full(v, f.addr))) {
 		if (shstk_prune(v)) {
 			cpu_prepare(v);
@@ -303,16 +359,23 @@ void __noreturn cpu_run(struct vcpu *v)
 	__builtin_unreachable();
 }
 
+static u64 dead_lo, dead_hi; /* host addresses of what cpu_invalidate() severs; under cache_lock */
+
 static void block_dies(struct block *b)
 {
+	u64 host = (u64)block_host(b);
+
 	cpu_tables_forget(b);
-	shstk_forget(b);
+	dead_lo = min(dead_lo, host);
+	dead_hi = max(dead_hi, host + b->host_len);
 }
 
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end)
 {
-	(void)v;
-	cache_lock();
-	cache_sever_range(start, end, block_dies);
+	cpu_lock_cache(v);
+	dead_lo = ~0ul;
+	dead_hi = 0;
+	if (cache_sever_range(start, end, block_dies))
+		stop_stale(v, dead_lo, dead_hi);
 	cache_unlock();
 }

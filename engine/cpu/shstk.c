@@ -2,7 +2,7 @@
 /*
  * A thread's shadow stack: the guest's read-only view, the engine's writable view of the same pages, the twins
  * (host return points) and the records (guest RSP at each call), at fixed distances from each other. Called on
- * engine stacks by the thread that owns the stack, or for all threads with cache_lock held.
+ * engine stacks by the thread that owns the stack; shstk_release() also for one that is gone.
  */
 #include <linux/mman.h>
 #include "cpu/cpu.h"
@@ -135,28 +135,21 @@ bool shstk_push(struct vcpu *v, u64 word, u64 rsp)
 	return true;
 }
 
-static void forget_between(struct vcpu *v, u64 lo, u64 hi)
+void shstk_forget_dead(struct vcpu *v, u64 lo, u64 hi)
 {
 	for (u64 t = v->twin_sp; t < shstk_top(v); t += 8) {
 		u64 h = *(u64 *)t;
+		struct block *b = h >= lo && h < hi ? cache_find_host(h) : NULL;
 
-		if (h >= lo && h < hi)
+		if (b && b->flags & BLOCK_DEAD)
 			*(u64 *)t = (u64)cpu_ret_miss;
 	}
 }
 
-void shstk_forget(struct block *b)
+void shstk_forget_all(struct vcpu *v)
 {
-	u64 host = (u64)block_host(b);
-
-	for (struct vcpu *v = cpu_threads; v; v = v->next)
-		forget_between(v, host, host + b->host_len);
-}
-
-void shstk_forget_all(void)
-{
-	for (struct vcpu *v = cpu_threads; v; v = v->next)
-		forget_between(v, 0, ~0ul);
+	for (u64 t = v->twin_sp; t < shstk_top(v); t += 8)
+		*(u64 *)t = (u64)cpu_ret_miss;
 }
 
 /*

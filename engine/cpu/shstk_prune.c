@@ -46,7 +46,7 @@ static struct seen *stack_of(struct seen *s, u32 *n, u64 rsp)
  */
 static u32 mark_dead(struct vcpu *v)
 {
-	static struct seen s[STACKS]; /* under cache_lock */
+	struct seen s[STACKS];
 	bool newer_lives = false;
 	u32 n = 0, dead = 0;
 
@@ -86,7 +86,6 @@ bool shstk_prune(struct vcpu *v)
 	 * child's is its parent's */
 	if (v->vfork_child || (v->shstk_on && eng.set.mode != GN_MODE_CHECK))
 		return false;
-	cache_lock(); /* other threads forget twins */
 	dead = mark_dead(v);
 	for (u64 t = to - 8; dead && t >= v->twin_sp; t -= 8) {
 		if (*(u64 *)t == DEAD)
@@ -97,6 +96,5 @@ bool shstk_prune(struct vcpu *v)
 	}
 	if (dead)
 		v->twin_sp = to;
-	cache_unlock();
 	return dead > 0;
 }

@@ -15,7 +15,7 @@ SAME(SLOT_GREGS, gregs);
 SAME(SLOT_RIP, rip);
 SAME(SLOT_RFLAGS, rflags);
 SAME(SLOT_RESUME, resume);
-SAME(SLOT_IN_ENGINE, in_engine);
+SAME(SLOT_OUTSIDE, outside);
 SAME(SLOT_PENDING, pending);
 SAME(SLOT_SAMPLE, sample);
 SAME(SLOT_R11, resume_r11);

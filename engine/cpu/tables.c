@@ -120,10 +120,8 @@ void cpu_tables_forget(struct block *b)
 	}
 }
 
-void cpu_tables_reset(void)
+void cpu_tables_reset(struct vcpu *v)
 {
-	for (struct vcpu *v = cpu_threads; v; v = v->next) {
-		fill(&v->jumps);
-		fill(&v->calls);
-	}
+	fill(&v->jumps);
+	fill(&v->calls);
 }

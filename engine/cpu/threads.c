@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest threads and processes: a vcpu region (context, tables, engine stack) for each thread that shares this
- * memory, and every form of clone. Called on engine stacks; the list lock comes before cache_lock.
+ * memory, and every form of clone. Called on engine stacks.
  */
 #include <linux/mman.h>
 #include <linux/sched.h>
@@ -12,8 +12,9 @@
 #define ENGINE_STACK (64ul << 10)
 
 struct vcpu *cpu_threads;
+static u32 count; /* of them */
+static struct rt_lock list_lock; /* who changes the list has cache_lock, too; comes first */
 void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
-static struct rt_lock list_lock;
 
 void cpu_threads_lock(void)
 {
@@ -27,11 +28,7 @@ void cpu_threads_unlock(void)
 
 u32 cpu_thread_count(void)
 {
-	u32 n = 0;
-
-	for (struct vcpu *v = cpu_threads; v; v = v->next)
-		n++;
-	return n;
+	return __atomic_load_n(&count, __ATOMIC_RELAXED);
 }
 
 static struct vcpu *region_new(void)
@@ -45,6 +42,8 @@ static struct vcpu *region_new(void)
 	v->region = v;
 	v->region_size = size;
 	v->engine_sp = (u64)v + size - 64;
+	v->outside = 1;
+	v->stale_lo = ~0ul;
 	cpu_tables_init(v);
 	return v;
 }
@@ -65,6 +64,11 @@ static void wire_thunks(void)
 		cache_thunk_target[i] = (u64)to[i];
 }
 
+static u32 self(void)
+{
+	return (u32)vcpu_self()->tid;
+}
+
 struct vcpu *cpu_first_thread(void)
 {
 	struct vcpu *v;
@@ -81,54 +85,55 @@ struct vcpu *cpu_first_thread(void)
 	__asm__ volatile("wrgsbase %0" : : "r"(v) : "memory");
 	v->pid = (int)sys0(__NR_getpid);
 	v->tid = (int)sys0(__NR_gettid);
+	rt_self = self;
 	cpu_threads = v;
+	count = 1;
 	return v;
+}
+
+static void list_begin(void)
+{
+	rt_lock(&list_lock);
+	cache_lock();
+}
+
+static void list_end(void)
+{
+	cache_unlock();
+	rt_unlock(&list_lock);
 }
 
 static void list_add(struct vcpu *v)
 {
-	cpu_threads_lock();
+	list_begin();
 	v->next = cpu_threads;
 	cpu_threads = v;
-	cpu_threads_unlock();
+	__atomic_store_n(&count, count + 1, __ATOMIC_RELAXED);
+	list_end();
 }
 
+/* [between list_begin() and list_end()] */
 static void list_remove(struct vcpu *v)
 {
-	cpu_threads_lock();
 	for (struct vcpu **p = &cpu_threads; *p; p = &(*p)->next)
 		if (*p == v) {
 			*p = v->next;
-			break;
+			__atomic_store_n(&count, count - 1, __ATOMIC_RELAXED);
+			return;
 		}
-	cpu_threads_unlock();
-}
-
-static u64 block_signals(void)
-{
-	u64 all = ~0x4d8ul, old = 0; /* all but SEGV, BUS, FPE, ILL, TRAP: a bug must be seen */
-
-	sys4(__NR_rt_sigprocmask, 2, &all, &old, 8);
-	return old;
-}
-
-static void restore_signals(u64 mask)
-{
-	sys4(__NR_rt_sigprocmask, 2, &mask, NULL, 8);
 }
 
 /* memory is copied: the child is this very function, on its copy of the stack */
 static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
-	u64 stack = ca->stack ? ca->stack + ca->stack_size : 0, mask;
+	u64 stack = ca->stack ? ca->stack + ca->stack_size : 0;
 	struct shstk_copy copy;
 	long ret = shstk_fork_prepare(v, &copy);
 
 	if (ret)
 		return ret;
-	mask = block_signals();
-	cpu_threads_lock();
-	cache_lock(); /* before the locks of kern/: the dispatcher asks it for protections with this one held */
+	cpu_up.hold_signals(v, false);
+	list_begin(); /* before the locks of kern/: the dispatcher asks it for protections with this one held */
 	if (cpu_up.fork)
 		cpu_up.fork(0);
 	ca->stack = ca->stack_size = 0;
@@ -139,16 +144,17 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	if (ret) {
 		if (cpu_up.fork)
 			cpu_up.fork(1);
-		cache_unlock();
-		cpu_threads_unlock();
+		list_end();
 		shstk_fork_parent(&copy);
-		restore_signals(mask);
+		cpu_up.release_signals(v);
 		return ret;
 	}
 	cache_after_fork();
 	rt_lock_after_fork(&list_lock);
+	stop_after_fork();
 	v->next = NULL;
 	cpu_threads = v;
+	count = 1;
 	v->pid = (int)sys0(__NR_getpid);
 	v->tid = (int)sys0(__NR_gettid);
 	shstk_fork_child(v, &copy);
@@ -158,7 +164,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 		v->gregs[RSP] = stack;
 	if (cpu_child_init)
 		cpu_child_init(v, false);
-	restore_signals(mask);
+	cpu_up.release_signals(v);
 	return 0;
 }
 
@@ -196,7 +202,7 @@ void cpu_child_start(struct vcpu *v)
 	if (cpu_child_init)
 		cpu_child_init(v, true);
 	cpu_prepare(v);
-	restore_signals(v->start_mask);
+	cpu_up.release_signals(v);
 }
 
 /*
@@ -204,9 +210,9 @@ void cpu_child_start(struct vcpu *v)
  * another, the parent's newest word is gone when it comes back. A libc that knows shadow stacks leaves vfork by a
  * jump instead; any other would die here on a CPU with CET. Counted like unwinding, and put right.
  */
-static void mend_after_vfork(struct vcpu *v, const u64 newest[3])
+static void mend_after_vfork(struct vcpu *v, const u64 newest[2])
 {
-	struct violation viol = { .class = GN_UNWIND, .ret = v->rip, .expected = newest[0], .rsp = newest[2],
+	struct violation viol = { .class = GN_UNWIND, .ret = v->rip, .expected = newest[0], .rsp = newest[1],
 				  .ssp = vcpu_ssp(v) };
 
 	if (*shstk_slot(v->twin_sp) == newest[0])
@@ -214,44 +220,74 @@ static void mend_after_vfork(struct vcpu *v, const u64 newest[3])
 	viol.actual = *shstk_slot(v->twin_sp);
 	cpu_up.report(v, &viol);
 	*shstk_slot(v->twin_sp) = newest[0];
-	*(u64 *)v->twin_sp = newest[1];
-	*shstk_rec(v->twin_sp) = newest[2];
+	*(u64 *)v->twin_sp = (u64)cpu_ret_miss; /* what stood there may be dead by now */
+	*shstk_rec(v->twin_sp) = newest[1];
 }
 
-static void drop_child(struct vcpu *c)
+/* what a thread that does not run any more leaves behind */
+static void bury(struct vcpu *c)
 {
-	list_remove(c);
-	shstk_release(c);
 	if (cpu_up.thread_end)
 		cpu_up.thread_end(c);
+	shstk_release(c);
 	region_free(c);
+}
+
+/* threads whose process was killed while it shared this memory, as far as anybody noticed */
+static void bury_gone(void)
+{
+	struct vcpu *t;
+
+	do {
+		list_begin();
+		for (t = cpu_threads; t && !t->gone; t = t->next)
+			;
+		if (t)
+			list_remove(t);
+		list_end();
+		if (t)
+			bury(t);
+	} while (t);
+}
+
+/* A vfork child that has a memory of its own now, or ended: killed anywhere, perhaps, and somebody who holds the
+ * lock may be waiting for it to come out of the cache. */
+static void drop_child(struct vcpu *c)
+{
+	__atomic_store_n(&c->outside, 1, __ATOMIC_SEQ_CST);
+	stop_acknowledge(c);
+	list_begin();
+	list_remove(c);
+	list_end();
+	bury(c);
 }
 
 static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	struct vcpu *c = region_new();
-	u64 newest[3] = { *shstk_slot(v->twin_sp), *(u64 *)v->twin_sp, *shstk_rec(v->twin_sp) };
-	u64 mask;
+	u64 newest[2] = { *shstk_slot(v->twin_sp), *shstk_rec(v->twin_sp) };
 	long ret;
 
 	if (!c)
 		return -ENOMEM;
+	bury_gone();
 	ret = new_thread_state(v, c, ca);
 	if (!ret && cpu_up.thread_new)
 		ret = cpu_up.thread_new(c, v, ca->flags);
 	if (ret) {
+		shstk_release(c);
 		region_free(c);
 		return ret;
 	}
 	list_add(c);
-	mask = c->start_mask = block_signals();
+	cpu_up.hold_signals(v, ca->flags & CLONE_THREAD);
 	ca->stack = (u64)c + VCPU_REGION;
 	ca->stack_size = ENGINE_STACK - 64;
 	ret = cpu_host_clone3(ca, size, c);
 	if (ret == -ENOSYS)
 		ret = cpu_host_clone(ca->flags | ca->exit_signal, ca->stack + ca->stack_size,
 				     ca->flags & CLONE_PIDFD ? ca->pidfd : ca->parent_tid, ca->child_tid, ca->tls, c);
-	restore_signals(mask); /* a thread may be gone by now, and c with it */
+	cpu_up.release_signals(v); /* a thread may be gone by now, and c with it */
 	if (ret < 0 || ca->flags & CLONE_VFORK)
 		drop_child(c);
 	if (ca->flags & CLONE_VFORK && v->shstk_on)
@@ -266,17 +302,28 @@ long cpu_clone(struct vcpu *v, const struct kclone_args *args, size_t size)
 	return ca.flags & CLONE_VM ? do_clone_vm(v, &ca, size) : do_fork(v, &ca, size);
 }
 
+bool cpu_thread_leave(struct vcpu *v)
+{
+	bool last = true;
+
+	list_begin();
+	if (!v->vfork_child)
+		list_remove(v);
+	for (struct vcpu *t = cpu_threads; t; t = t->next)
+		last &= t == v || t->pid != v->pid;
+	list_end();
+	return last;
+}
+
 void __noreturn cpu_thread_exit(struct vcpu *v, int status)
 {
-	block_signals();
-	if (v->vfork_child || (cpu_threads == v && !v->next)) { /* nothing outlives it that needs the memory */
+	if (v->vfork_child || !cpu_thread_count()) { /* its parent cleans up; or nobody needs the memory */
 		for (;;)
 			sys1(__NR_exit, status);
 	}
-	list_remove(v);
-	shstk_release(v);
 	if (cpu_up.thread_end)
 		cpu_up.thread_end(v);
+	shstk_release(v);
 	rt_disown_range(v->region, v->region_size);
 	cpu_free_and_exit(v->region, v->region_size, status);
 }

@@ -13,9 +13,12 @@ struct kclone_args {
 		cgroup;
 };
 
-extern struct vcpu *cpu_threads;   /* list by ->next */
+/* list by ->next. Who walks it holds this lock, or cache_lock; it comes before cache_lock, and guest memory may be
+ * touched with it held */
+extern struct vcpu *cpu_threads;
 void cpu_threads_lock(void);
 void cpu_threads_unlock(void);
+/* of this memory, other processes' included; no lock needed to be told that there is only the caller */
 u32 cpu_thread_count(void);
 
 /* first thread of the process; makes it current (GS base). NULL if the host refuses memory */
@@ -31,8 +34,10 @@ struct vcpu *cpu_first_thread(void);
 long cpu_clone(struct vcpu *v, const struct kclone_args *ca, size_t size);
 extern void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
-/* ends the calling thread with the host's exit(2), freeing what is its own. Not for the last thread of a group
- * that must leave a status: that one calls exit_group. */
+/* Takes the calling thread off the list: it will run no guest code any more. True if it was the last one of its
+ * process. */
+bool cpu_thread_leave(struct vcpu *v);
+/* ends the calling thread, which has left, with the host's exit(2), freeing what is its own */
 void __noreturn cpu_thread_exit(struct vcpu *v, int status);
 
 /* what a BUG block and --stats say about where the guest was */

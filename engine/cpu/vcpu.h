@@ -52,7 +52,7 @@ struct vcpu {
 	gaddr_t rip;             /* SLOT_RIP */
 	u64 rflags;              /* SLOT_RFLAGS */
 	u64 resume;              /* SLOT_RESUME: host address entered by cpu_enter */
-	u32 in_engine;           /* SLOT_IN_ENGINE: nonzero while C code of the engine runs for this thread */
+	u32 outside;             /* SLOT_OUTSIDE: nonzero while the thread holds nothing of the cache (cpu/stop.h) */
 	u32 pending;             /* something to do before guest code goes on: PEND_* */
 	u64 sample;              /* SLOT_SAMPLE */
 	u64 resume_r11;          /* SLOT_R11 */
@@ -67,10 +67,18 @@ struct vcpu {
 	u64 own_lo, own_size;    /* the kernel's shstk.base/size: freed at thread exit */
 	struct kthread *k;
 	struct sigctx *sig;
-	struct vcpu *next;       /* all threads; list lock in cpu/threads.c */
+	struct vcpu *next;       /* all threads */
 	gaddr_t store_at;        /* instruction whose store opened the page of code it stands in */
 	bool vfork_child;        /* its memory and SSP are its parent's until it execs or ends */
-	u64 start_mask;          /* host signal mask a new thread begins with */
+	u64 stale_lo, stale_hi;  /* PEND_STALE: host addresses the dead blocks lie in; under cache_lock */
+	bool gone;               /* its process was killed while it shared this memory */
+	bool owes_ack;           /* kicked while inside: somebody may wait for it to go outside */
+	volatile bool kicked;    /* a kick is on its way; set under cache_lock */
+	struct rt_catch *catch;  /* the translator reads guest code; faults there end the translation */
+	struct {
+		gaddr_t at;
+		int signo;
+	} fetch;                 /* why the last block could not be built: the byte, and what reading it raised */
 	u16 guest_gs_sel;        /* the gs selector the guest believes it has */
 	void *region;            /* the whole reservation: this, tables, stacks */
 	size_t region_size;
@@ -87,8 +95,8 @@ struct vcpu {
 };
 
 #define PEND_SIGNAL 1  /* sig/ has something to deliver */
-#define PEND_STOP 2    /* another thread asks this one to wait at its safe point */
-#define PEND_FLUSH 4   /* the cache was invalidated: resume addresses are stale */
+#define PEND_STALE 2   /* blocks died: twins may lead into them, and so may the address to resume at */
+#define PEND_FLUSH 4   /* everything was flushed: tables and twins are stale from end to end */
 
 static inline struct vcpu *vcpu_self(void)
 {
@@ -145,6 +153,12 @@ struct cpu_upcalls {
 	void (*report)(struct vcpu *v, const struct violation *viol);
 	/* a pending slot that the kernel could not have cleared: a registration that it is of is dropped */
 	void (*slot_lost)(struct vcpu *v, gaddr_t slot);
+	/* Around a clone of any kind: no host handler runs meanwhile. What the guest does not handle stays open, if `all` is
+	 * false: a blocked SIGCHLD would be kept, and wake other threads, even if nobody wants it. For a new thread of
+	 * this process it is all of them, as libcs have it, too: another thread could install a handler just then.
+	 * Released by the parent and by the child. */
+	void (*hold_signals)(struct vcpu *v, bool all);
+	void (*release_signals)(struct vcpu *v);
 	/* around a host fork that copies memory: 0 before it (takes the locks of kern/; cache_lock is taken
 	 * earlier), 1 behind it in the parent, 2 in the child */
 	void (*fork)(int phase);

@@ -76,7 +76,6 @@ struct kthread {
 struct kthread *kthread_get(struct vcpu *v); /* makes it; NULL when memory is out */
 extern int kern_pid;    /* of the process whose memory this is: a vfork child's v->pid differs */
 void kern_child_init(struct vcpu *v, bool shares_vm);
-void kern_thread_exit(struct vcpu *v);
 /* around a fork that copies memory: cpu_up.fork */
 void kern_fork(int phase);
 /* enters v's shadow stack in the guest's memory map */

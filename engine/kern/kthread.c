@@ -36,7 +36,8 @@ struct kthread *kthread_get(struct vcpu *v)
 	return v->k;
 }
 
-void kern_thread_exit(struct vcpu *v)
+/* cpu_up.thread_end: on the thread that ends, or for one that is gone */
+static void thread_end(struct vcpu *v)
 {
 	struct kthread *k = v->k;
 
@@ -44,13 +45,14 @@ void kern_thread_exit(struct vcpu *v)
 	/* the kernel unmaps a thread's own shadow stack with it */
 	if (eng.set.mode == GN_MODE_RUN && v->own_size && !rt_owns(v->own_lo, v->own_lo + v->own_size))
 		vma_clear(v->own_lo, v->own_lo + v->own_size);
-	if (!k)
-		return;
-	v->k = NULL;
-	rt_lock(&lock);
-	k->next_free = free_list;
-	free_list = k;
-	rt_unlock(&lock);
+	if (k) {
+		v->k = NULL;
+		rt_lock(&lock);
+		k->next_free = free_list;
+		free_list = k;
+		rt_unlock(&lock);
+	}
+	sig_thread_exit(v);
 }
 
 /* in run mode the shadow stack is the guest's own memory; in the others the engine keeps it to itself */
@@ -62,8 +64,10 @@ void kern_note_shstk(struct vcpu *v)
 
 void kern_child_init(struct vcpu *v, bool shares_vm)
 {
-	if (!shares_vm)
-		return; /* a copy of the parent's, and kern_fork(2) has run */
+	if (!shares_vm) { /* a copy of the parent's, and kern_fork(2) has run */
+		sig_after_fork(v);
+		return;
+	}
 	v->k = NULL;
 	if (v->shstk_on)
 		kern_note_shstk(v);
@@ -104,6 +108,7 @@ long kern_init(struct vcpu *v)
 	cpu_up.prot = vma_prot;
 	cpu_up.guard_code = vma_guard_code;
 	cpu_up.fork = kern_fork;
+	cpu_up.thread_end = thread_end;
 	cpu_child_init = kern_child_init;
 	v->k = NULL;
 	return 0;

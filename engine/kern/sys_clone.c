@@ -8,6 +8,7 @@
 #include "cpu/threads.h"
 #include "kern/kern.h"
 #include "kern/report.h"
+#include "kern/robust.h"
 
 #define CLONE_ARGS_VER0 64
 #define TASK_TOP 0x7ffffffff000ul
@@ -120,14 +121,12 @@ SYSCALL(exit)
 {
 	int status = (int)a[0];
 
-	if (!is_guest_of_memory(v) && cpu_thread_count() == 1) {
+	robust_exit(v); /* as long as its head can be found by others */
+	if (cpu_thread_leave(v) && !is_guest_of_memory(v)) {
 		cpu_stats(v);
 		report_exit(status & 0xff);
-		for (;;) /* the host's status of the group is that of its first thread: not exit_group's */
-			sys1(__NR_exit, status);
 	}
-	kern_thread_exit(v);
-	cpu_thread_exit(v, status);
+	cpu_thread_exit(v, status); /* the group's status is that of its first thread: not exit_group's */
 }
 
 SYSCALL(exit_group)
@@ -135,11 +134,13 @@ SYSCALL(exit_group)
 	int status = (int)a[0];
 
 	if (is_guest_of_memory(v)) {
-		kern_thread_exit(v);
-		cpu_thread_exit(v, status);
+		robust_exit(v);
+		if (cpu_thread_leave(v))
+			cpu_thread_exit(v, status);
+	} else {
+		cpu_stats(v);
+		report_exit(status & 0xff);
 	}
-	cpu_stats(v);
-	report_exit(status & 0xff);
 	for (;;)
 		sys1(__NR_exit_group, status);
 }

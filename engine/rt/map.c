@@ -20,7 +20,8 @@ static u64 write_begin(void)
 	u64 all = ~0ull, old = 0;
 
 	sys4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
-	rt_lock(&lock);
+	if (rt_lock(&lock)) /* killed while it wrote */
+		seq &= ~1u;
 	__atomic_store_n(&seq, seq + 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return old;

@@ -62,9 +62,14 @@ void __noreturn rt_die(int status, const char *fmt, ...) __printf(2, 3);
 struct rt_lock {
 	u32 word;
 };
-void rt_lock(struct rt_lock *l);
+/* true: its holder was killed, and what the lock guards may be half changed */
+bool rt_lock(struct rt_lock *l);
 void rt_unlock(struct rt_lock *l);
 void rt_lock_after_fork(struct rt_lock *l);
+/* the calling thread's id, once there are threads: set by cpu/ */
+extern u32 (*rt_self)(void);
+/* false: tid is no task, a dead one, or one with other memory */
+bool rt_shares_memory(int tid);
 
 /* arena.c: memory that is never given back one piece at a time. Not [as-safe]: callers hold the lock
  * that owns the arena. */
@@ -115,6 +120,17 @@ long rt_str_from_guest(char *dst, gaddr_t src, size_t size) __must_check;
 long rt_store32_guest(gaddr_t to, u32 value) __must_check;
 long rt_cas64_guest(gaddr_t at, u64 old, u64 new) __must_check;
 u64 rt_fault_fixup(u64 pc);
+
+/* catch.S: longer work on guest memory that may vanish meanwhile. rt_catch() is false at first; a host fault at an
+ * address in [lo, hi) by the thread whose catch this is makes it return once more, true, with `signo` set. Nothing
+ * between may leave shared state half changed. */
+struct rt_catch {
+	u64 regs[8];
+	gaddr_t lo, hi;
+	int signo;
+};
+bool rt_catch(struct rt_catch *c) __attribute__((returns_twice));
+void rt_catch_land(void);
 /* *base: what the base becomes where this selector is loaded into a segment register whose base is *base. -EFAULT: the
  * CPU refuses it */
 long rt_selector_base(u16 sel, u64 *base) __must_check;

@@ -65,6 +65,17 @@ static void host_altstack(struct vcpu *v)
 	sys2(__NR_sigaltstack, &ss, NULL);
 }
 
+static void hold_signals(struct vcpu *v, bool all)
+{
+	u64 set = all ? ~0ul : 0;
+
+	for (int n = 1; n <= GSIG_MAX; n++)
+		if (v->sig->acts->a[n].handler > 1)
+			set |= BIT(n);
+	set &= ~SYNC_SIGNALS;
+	sys4(__NR_rt_sigprocmask, 0 /* SIG_BLOCK */, &set, NULL, 8);
+}
+
 static long thread_new(struct vcpu *v, struct vcpu *parent, u64 clone_flags)
 {
 	struct sigctx *s = rt_map(sizeof(*s)), *p = parent->sig;
@@ -105,7 +116,8 @@ long sig_thread_init(struct vcpu *v, struct vcpu *parent)
 
 	cpu_up.thread_new = thread_new;
 	cpu_up.thread_start = host_altstack;
-	cpu_up.thread_end = thread_end;
+	cpu_up.hold_signals = hold_signals;
+	cpu_up.release_signals = host_mask_update;
 	if (parent)
 		return thread_new(v, parent, 0);
 	v->sig = rt_map(sizeof(*v->sig));
@@ -129,7 +141,9 @@ void sig_thread_exit(struct vcpu *v)
 
 void sig_after_fork(struct vcpu *v)
 {
+	/* what is pending for the parent is its own; that child's mask is put right by release_signals() */
 	v->sig->queued = 0;
+	__atomic_and_fetch(&v->pending, ~(u32)PEND_SIGNAL, __ATOMIC_SEQ_CST);
 }
 
 void host_mask_update(struct vcpu *v)

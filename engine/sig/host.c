@@ -47,6 +47,7 @@ static void redirect(struct vcpu *v, struct kucontext *uc, void (*to)(void))
 	uc->rip = (u64)to;
 	uc->rsp = v->engine_sp;
 	uc->eflags &= ~(TF | DF | AC);
+	v->sig->stepping = false;
 }
 
 static bool in_range(u64 p, const u8 *lo, const u8 *hi)
@@ -67,8 +68,7 @@ static void take_to_engine(struct vcpu *v, struct kucontext *uc)
 			uc->eflags |= TF;
 		}
 	} else if (in_range(pc, cpu_resume_check, cpu_resume_end)) {
-		uc->rip = (u64)cpu_resume_pending;
-		uc->eflags &= ~(DF | AC);
+		redirect(v, uc, cpu_resume_pending);
 	} else if (pc >= (u64)sig_syscall_begin && pc <= (u64)sig_syscall_insn) {
 		uc->rip = (u64)sig_syscall_interrupted;
 	}
@@ -78,9 +78,11 @@ static void queue(struct vcpu *v, int signo, const u8 *info, struct kucontext *u
 {
 	struct sigctx *s = v->sig;
 
+	if (s->queued & BIT(signo)) /* one of those that are never blocked: like all below SIGRTMIN, the first one counts */
+		return;
 	memcpy(s->info[signo], info, 128);
 	s->queued |= BIT(signo);
-	uc->sigmask |= BIT(signo);
+	uc->sigmask |= BIT(signo) & ~SYNC_SIGNALS;
 	if (!(s->mask & BIT(signo)))
 		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
 }
@@ -116,6 +118,19 @@ static bool cpu_fault_at(struct vcpu *v, int signo, const u8 *info, struct kucon
 	return true;
 }
 
+/* the translator's source is not there any more */
+static bool end_translation(struct vcpu *v, int signo, struct kucontext *uc)
+{
+	struct rt_catch *c = v->catch;
+
+	if (!c || (signo != SIGSEGV && signo != SIGBUS) || uc->cr2 < c->lo || uc->cr2 >= c->hi)
+		return false;
+	c->signo = signo;
+	uc->rdi = (u64)c;
+	uc->rip = (u64)rt_catch_land;
+	return true;
+}
+
 static void die_of_bug(int signo, struct kucontext *uc)
 {
 	rt_log("signal %d in the engine at %lx (engine base %lx), address %lx, rsp %lx", signo, uc->rip,
@@ -131,7 +146,8 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 
 	__builtin_memcpy(&code, info + 8, 4);
 	if (!(SYNC_SIGNALS & BIT(signo)) || code <= 0) {
-		queue(v, signo, info, uc);
+		if (!stop_is_kick(v, signo, info))
+			queue(v, signo, info, uc);
 		if (v->pending)
 			take_to_engine(v, uc);
 		return;
@@ -157,8 +173,11 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 	    cpu_up.write_fault(v, uc->cr2))
 		return;
 	fix = rt_fault_fixup(uc->rip);
-	if (!fix)
-		die_of_bug(signo, uc);
+	if (!fix) {
+		if (!end_translation(v, signo, uc))
+			die_of_bug(signo, uc);
+		return;
+	}
 	note_fault(v, signo, info, uc);
 	uc->rip = fix;
 }

@@ -25,6 +25,7 @@ sig_syscall_raw:
 	mov	r10, [r11+24]
 	mov	r8, [r11+32]
 	mov	r9, [r11+40]
+	lock or	dword ptr [rsp], 0	/* outside is seen before `pending` is looked at: nobody kicks a call that sleeps */
 sig_syscall_begin:
 	cmp	dword ptr [rbx], 0
 	jne	sig_syscall_interrupted

@@ -81,8 +81,11 @@ long sig_timedwait(struct vcpu *v, u64 set, u8 info[128], const s64 timeout[2])
 	bool began;
 	int signo;
 
-	if (!have)
-		return sig_syscall_raw(__NR_rt_sigtimedwait, args, &v->pending, &began);
+	if (!have) {
+		long ret = sig_syscall_raw(__NR_rt_sigtimedwait, args, &v->pending, &began);
+
+		return ret == -EINTR && !began ? SIG_RESTART : ret;
+	}
 	signo = __builtin_ctzl(have) + 1;
 	memcpy(info, v->sig->info[signo], 128);
 	v->sig->queued &= ~BIT(signo);

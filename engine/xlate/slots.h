@@ -19,7 +19,7 @@
 #define SLOT_RIP 0xc0
 #define SLOT_RFLAGS 0xc8
 #define SLOT_RESUME 0xd0
-#define SLOT_IN_ENGINE 0xd8
+#define SLOT_OUTSIDE 0xd8
 #define SLOT_PENDING 0xdc
 #define SLOT_R11 0xe8    /* what cpu_resume loads into r11 */
 #define SLOT_SAMPLE 0xe0 /* wrong predictions of calls until the engine looks at one */

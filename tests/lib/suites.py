@@ -55,7 +55,7 @@ def programs(opt, suite):
         for v in variants:
             label, _, flags = v.partition(":") if v else ("", "", "")
             name = "%s/%s%s" % (suite, stem, "." + label.strip() if v else "")
-            judge = run_func if suite == "func" else run_viol
+            judge = run_viol if suite == "viol" else run_func
             jobs.append(Job(name, lambda work, a=(opt, src, name, d, flags.strip() if v else None), j=judge: j(work, *a),
                             alone="alone" in d))
     return jobs
@@ -276,6 +276,9 @@ SUITES = {
     "robust": lambda opt: scripts(opt, "robust"),
     "func": lambda opt: programs(opt, "func"),
     "viol": lambda opt: programs(opt, "viol"),
+    "signal": lambda opt: programs(opt, "signal"),
+    "threads": lambda opt: programs(opt, "threads"),
+    "smc": lambda opt: programs(opt, "smc"),
     "apps": apps.apps,
     # longer than anybody waits for
     "fuzz": lambda opt: unit(opt, "fuzz"),
