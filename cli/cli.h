@@ -33,6 +33,14 @@ bool write_all(int fd, const void *buf, size_t n);
 /* moves a new descriptor above 2, close-on-exec, so that a closed stdin stays closed; -1 with errno */
 int fd_above_stdio(int fd);
 int memfd_plain(const char *name); /* -1 with errno */
+/* Text that is complete before the first byte of it is written, so that one write(2) does and nothing tears it. */
+struct block {
+	char *text;
+	size_t n;
+	FILE *f;
+};
+FILE *block_begin(struct block *b); /* NULL: no memory */
+bool block_end(struct block *b);    /* false: incomplete. The caller frees b->text in any case */
 
 /* which.c */
 /* what execvp(3) would pass to execve(2) for `name`; 0 or -errno */

@@ -15,6 +15,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "doctor.h"
 #include "dwlib.h"
 #include "report.h"

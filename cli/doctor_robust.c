@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "doctor.h"
 
 #define ROBUST_UNLOCK 512 /* FUTEX_ROBUST_UNLOCK, Linux 7.2 */

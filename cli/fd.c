@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors: writing that survives odd ones, and new ones that do not take the place of a closed standard one. */
+/* Descriptors: writing that survives odd ones, in one piece; new ones that do not take the place of a closed standard one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -54,4 +54,17 @@ int memfd_plain(const char *name)
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	return fd_above_stdio(fd);
+}
+
+FILE *block_begin(struct block *b)
+{
+	b->text = NULL;
+	b->n = 0;
+	b->f = open_memstream(&b->text, &b->n);
+	return b->f;
+}
+
+bool block_end(struct block *b)
+{
+	return fclose(b->f) == 0;
 }

@@ -28,23 +28,10 @@ static void put_text(FILE *f, const char *s)
 	}
 }
 
-/* what the text form of something is, as a block */
-struct block {
-	char *text;
-	size_t n;
-	FILE *f;
-};
-
-static bool begin(struct block *b)
-{
-	b->text = NULL;
-	b->f = open_memstream(&b->text, &b->n);
-	return b->f != NULL;
-}
-
+/* the text form of something as an element */
 static void end(FILE *f, struct block *b, const char *class)
 {
-	if (fclose(b->f) == 0 && b->n) {
+	if (block_end(b) && b->n) {
 		fprintf(f, "<pre%s>", class);
 		put_text(f, b->text);
 		fputs("</pre>\n", f);
@@ -59,7 +46,7 @@ static void records(FILE *f, struct report *r, bool unwinds)
 
 	r->pos = 0;
 	while ((h = report_next(r, true))) {
-		if (!begin(&b))
+		if (!block_begin(&b))
 			return;
 		if (h->kind != GN_REC_VIOLATION && !unwinds)
 			text_record(b.f, h, false);
@@ -79,7 +66,7 @@ void html_report(FILE *f, struct report *r, bool unwinds)
 		;
 	tally(r, &t);
 	fputs(head, f);
-	if (begin(&b)) {
+	if (block_begin(&b)) {
 		verdict_text(b.f, r, true, 0);
 		end(f, &b, t.clean ? " class=\"verdict\"" : " class=\"verdict bad\"");
 	}

@@ -92,9 +92,7 @@ static void put_addr(FILE *f, const struct gn_rec *h, const struct gn_addr *a, b
 
 static void put_violation(FILE *f, const struct gn_violation *v)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *m;
+	struct block b;
 
 	fprintf(f, ",\"class\":\"%s\",\"site\":%u,\"what\":", class_id(v->class), v->site);
 	json_string(f, class_headline(v->class));
@@ -132,13 +130,13 @@ static void put_violation(FILE *f, const struct gn_violation *v)
 		put_addr(f, &v->h, &v->frames[i], true);
 	}
 	fputs("],\"help\":", f);
-	m = open_memstream(&text, &n);
-	if (m) {
-		help_line(m, v);
-		fclose(m);
+	if (!block_begin(&b)) {
+		fputs("\"\"", f);
+		return;
 	}
-	json_string(f, text ? text : "");
-	free(text);
+	help_line(b.f, v);
+	json_string(f, block_end(&b) ? b.text : "");
+	free(b.text);
 }
 
 void json_record(FILE *f, const struct gn_rec *h)

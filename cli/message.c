@@ -21,9 +21,8 @@ const char *reason(int error)
 
 static void vmsg(const char *fmt, va_list ap, const char *tail)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
+	struct block b;
+	FILE *f = block_begin(&b);
 
 	if (!f)
 		return;
@@ -31,9 +30,9 @@ static void vmsg(const char *fmt, va_list ap, const char *tail)
 	vfprintf(f, fmt, ap);
 	fputc('\n', f);
 	fputs(tail, f);
-	if (fclose(f) == 0)
-		(void)write_all(msg_fd, text, n);
-	free(text);
+	if (block_end(&b))
+		(void)write_all(msg_fd, b.text, b.n);
+	free(b.text);
 }
 
 void msg(const char *fmt, ...)

@@ -19,31 +19,29 @@ struct show {
 	bool last;
 };
 
-/* A block is written with one write(2), so that it is not torn by what the program prints meanwhile. */
-static void put(int *fd, const char *text, size_t n)
+static FILE *begin(struct block *b, int fd)
 {
-	if (n && *fd >= 0 && !write_all(*fd, text, n))
+	return fd >= 0 ? block_begin(b) : NULL;
+}
+
+static void end(struct block *b, int *fd)
+{
+	if (block_end(b) && b->n && !write_all(*fd, b->text, b->n))
 		*fd = -1; /* nobody reads any more; the guest goes on */
+	free(b->text);
 }
 
 static void show_record(struct show *s, const struct gn_rec *h)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f;
+	struct block b;
 
-	if (s->log_fd >= 0 && (f = open_memstream(&text, &n))) {
-		text_record(f, h, s->o.unwinds);
-		if (fclose(f) == 0)
-			put(&s->log_fd, text, n);
-		free(text);
+	if (begin(&b, s->log_fd)) {
+		text_record(b.f, h, s->o.unwinds);
+		end(&b, &s->log_fd);
 	}
-	text = NULL;
-	if (s->json_fd >= 0 && (f = open_memstream(&text, &n))) {
-		json_record(f, h);
-		if (fclose(f) == 0)
-			put(&s->json_fd, text, n);
-		free(text);
+	if (begin(&b, s->json_fd)) {
+		json_record(b.f, h);
+		end(&b, &s->json_fd);
 	}
 }
 
@@ -58,24 +56,17 @@ static void drain(void *arg)
 
 static void show_verdict(struct show *s)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f;
+	struct block b;
 
 	s->last = true;
 	drain(s);
-	if (s->json_fd >= 0 && (f = open_memstream(&text, &n))) {
-		verdict_json(f, &s->r);
-		if (fclose(f) == 0)
-			put(&s->json_fd, text, n);
-		free(text);
+	if (begin(&b, s->json_fd)) {
+		verdict_json(b.f, &s->r);
+		end(&b, &s->json_fd);
 	}
-	text = NULL;
-	if (s->log_fd >= 0 && s->r.b->set.mode == GN_MODE_CHECK && (f = open_memstream(&text, &n))) {
-		verdict_text(f, &s->r, s->o.unwinds, SITES_SHOWN);
-		if (fclose(f) == 0)
-			put(&s->log_fd, text, n);
-		free(text);
+	if (s->r.b->set.mode == GN_MODE_CHECK && begin(&b, s->log_fd)) {
+		verdict_text(b.f, &s->r, s->o.unwinds, SITES_SHOWN);
+		end(&b, &s->log_fd);
 	}
 }
 

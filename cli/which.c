@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "config.h"
 
 /* 0 if execve(2) would at least look into the file */
 static int executable(const char *path)

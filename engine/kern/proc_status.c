@@ -62,10 +62,11 @@ void proc_stat(struct vcpu *v, struct proc_lines *in, struct proc_text *out, boo
 {
 	u64 ign, cgt;
 	u32 len, field = 2;
-	const char *s = proc_line(in, &len), *end = s + len, *p;
+	const char *s = proc_line(in, &len), *end, *p;
 
 	if (!s)
 		return;
+	end = s + len;
 	handlers(v, &ign, &cgt);
 	for (p = end; p > s && p[-1] != ')';) /* the name before it may hold anything */
 		p--;

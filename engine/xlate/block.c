@@ -35,10 +35,10 @@ static void record_exit(struct xl *x, struct block *b, struct exit *ex, const st
 	       p->kind != EXIT_ICALL && p->kind != EXIT_IJMP);
 	ex->delta = (s32)delta;
 	ex->wraps = delta != (s32)delta;
-	ex->index = (u16)(ex - block_exits(b)) & 127;
+	ex->index = (u16)(ex - block_exits(b)) & 127u;
 	ex->site = (u16)(p->site - x->start);
-	ex->kind = p->kind & 7;
-	ex->res = p->res & 3;
+	ex->kind = p->kind & 7u;
+	ex->res = p->res & 3u;
 	if (ex->kind >= EXIT_SYSCALL) /* the id goes into the code; it goes on behind */
 		__builtin_memcpy(p->site - 9, &(u32){ exit_id(ex) }, 4);
 }

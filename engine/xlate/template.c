@@ -79,7 +79,6 @@ void xl_copy(struct xl *x, const struct insn *in)
 
 void xl_load_rsp(struct xl *x, const struct insn *in)
 {
-	enum { G_RSP = 4 };
 
 	mov_slot_r(&x->e, SLOT_SWITCH_FROM, G_RSP);
 	mov_slot_imm(&x->e, SLOT_SWITCH, (u32)x->pc);

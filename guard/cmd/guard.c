@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "gnomon/exit.h"
 #include "tracee.h"
 

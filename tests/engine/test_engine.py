@@ -8,39 +8,17 @@ usage: test_engine.py [--build DIR]. Prints TAP.
 import json
 import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-build = os.path.join(TOP, "build")
-if len(sys.argv) == 3 and sys.argv[1] == "--build":
-    build = os.path.abspath(sys.argv[2])
-G = os.path.join(build, "gnomon")
-tmp = tempfile.mkdtemp(prefix="gnomon-engine.")
-os.chdir(tmp)
-count = failed = 0
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from tap import *  # noqa: E402
+
+os.chdir(TMP)
 
 
-def run(argv, **kw):
-    p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kw)
-    return p.returncode, p.stdout.decode(errors="replace"), p.stderr.decode(errors="replace")
-
-
-def ok(name, good, *why):
-    global count, failed
-    count += 1
-    print("%sok %d - %s" % ("" if good else "not ", count, name))
-    if not good:
-        failed += 1
-        for w in why:
-            print("# " + str(w).replace("\n", "\n# "))
-    sys.stdout.flush()
-
-
-def compiled(name, source, *flags):
+def program(name, source, *flags):
     with open(name + ".c", "w") as f:
         f.write(source)
     subprocess.run(["gcc", "-g", "-O1", "-w", "-D_GNU_SOURCE", *flags, name + ".c", "-o", name], check=True)
@@ -61,7 +39,7 @@ def check(*args):
 
 
 # ---- a bug in the engine
-prog = compiled("hello", "#include <stdio.h>\nint main(void) { for (int i = 0; i < 2000; i++) printf(\"%d\\n\", i); return 3; }",
+prog = program("hello", "#include <stdio.h>\nint main(void) { for (int i = 0; i < 2000; i++) printf(\"%d\\n\", i); return 3; }",
                 "-static", "-no-pie")
 
 
@@ -100,7 +78,7 @@ with os.fdopen(r) as f:
 ok("bug: the verdict as JSON", last.get("verdict") == "failed", last)
 
 # ---- instructions the decoder does not know
-prog = compiled("unknown", r"""
+prog = program("unknown", r"""
 #include <signal.h>
 #include <stdio.h>
 #include <ucontext.h>
@@ -139,7 +117,7 @@ if native("unknown instructions", [prog], 0, "9\n"):
        len(re.findall("unknown or invalid instruction", err)) == 2, out, err)
 
 # ---- 32-bit code
-prog = compiled("to32", r"""
+prog = program("to32", r"""
 #include <stdio.h>
 #include <sys/mman.h>
 struct { unsigned off; unsigned short cs; } to32 = { 0x10000000, 0x23 };
@@ -168,7 +146,7 @@ if native("32-bit code", [prog], 0, "before\n1\n"):
        len(re.findall(r"32-bit", err)) == 1 and "BUG" not in err, s, out, err)
 
 # ---- #CP, which no program sees natively here: what its handler gets
-prog = compiled("cp", r"""
+prog = program("cp", r"""
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -210,7 +188,5 @@ if native("#CP", [prog], 0, "end\n"):
     s, out, err = check("--", prog)
     ok("without --stop it only reports", s == 0 and out == "end\n" and "2 other" in err, s, out, err)
 
-print("1..%d" % count)
 os.chdir("/")
-shutil.rmtree(tmp)
-sys.exit(failed > 0)
+done()

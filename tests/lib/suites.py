@@ -78,18 +78,23 @@ def natively(opt, name, argv, cwd, timeout, env, want=0):
     return r, Outcome(name + "[native]", PASS)
 
 
-def run_func(work, opt, src, name, d, variant):
+def prepare(work, opt, src, name, d, variant):
+    """builds the program and runs it natively: (what to say so far, argv, timeout, native); argv None: that is all"""
     exe, bad = build(src, work, name, d, variant)
     if bad:
-        yield bad
-        return
+        return [bad], None, 0, None
     timeout = float(d.get("timeout", [20])[0]) * opt.timeout_factor
     argv = launch(d, exe, work)
-    want = int(d.get("status", [0])[0])
-    native, o = natively(opt, name, argv, folder(work, "native"), timeout, environment(work), want)
-    if o.state != PASS or "native" in opt.modes:
-        yield o
+    native, o = natively(opt, name, argv, folder(work, "native"), timeout, environment(work), int(d.get("status", [0])[0]))
     if o.state != PASS:
+        return [o], None, 0, None
+    return [o] if "native" in opt.modes else [], argv, timeout, native
+
+
+def run_func(work, opt, src, name, d, variant):
+    said, argv, timeout, native = prepare(work, opt, src, name, d, variant)
+    yield from said
+    if not argv:
         return
     allowed = d["modes"][0].split() if "modes" in d else MODES
     also = d["also"][0].split() if "also" in d and "check" in opt.modes else []
@@ -127,23 +132,15 @@ def matches(event, want):
 
 def run_viol(work, opt, src, name, d, variant):
     """The class and place are reported, nothing else is; the run goes on; --error-exitcode and --stop work."""
-    exe, bad = build(src, work, name, d, variant)
-    if bad:
-        yield bad
+    said, argv, timeout, native = prepare(work, opt, src, name, d, variant)
+    yield from said
+    if not argv:
         return
-    timeout = float(d.get("timeout", [20])[0]) * opt.timeout_factor
-    argv = launch(d, exe, work)
     wants = []
     for line in d["expect"]:
         cls, *rest = line.split()
         wants.append(dict([w.split("=", 1) for w in rest], **{"class": cls}))
     fatal = any(w["class"] != "unwind" for w in wants)
-    want = int(d.get("status", [0])[0])
-    native, o = natively(opt, name, argv, folder(work, "native"), timeout, environment(work), want)
-    if o.state != PASS or "native" in opt.modes:
-        yield o
-    if o.state != PASS:
-        return
     for mode in opt.modes:
         if mode == "native":
             continue
@@ -166,6 +163,7 @@ def run_viol(work, opt, src, name, d, variant):
         yield Outcome("%s[%s]" % (name, mode), FAIL if why else PASS, *(why or ()))
     if "check" not in opt.modes:
         return
+    want = native.status
     for label, extra, status in (("exitcode", ["--error-exitcode=99"], 99 if fatal else want),
                                  ("stop", ["--stop"], 139 if fatal else want)):
         if label == "stop" and "stop-status" in d:
