@@ -93,6 +93,7 @@ u32 proc_engine_fds(void)
 struct entry {
 	u16 len;
 	bool engines; /* by its name */
+	bool other;   /* has a name that does not occur among descriptors */
 };
 
 static bool read_entry(gaddr_t at, u32 name, struct entry *e)
@@ -107,6 +108,7 @@ static bool read_entry(gaddr_t at, u32 name, struct entry *e)
 		return false;
 	head[n] = 0;
 	e->engines = proc_engine_number(head + name);
+	e->other = head[name] != '.' && (head[name] < '0' || head[name] > '9');
 	return true;
 }
 
@@ -117,13 +119,13 @@ static bool copy_entry(gaddr_t to, gaddr_t from, u32 len)
 	return len <= sizeof(buf) && !rt_copy_from_guest(buf, from, len) && !rt_copy_to_guest(to, buf, len);
 }
 
-/* any of them in there? */
+/* Any of them in there? A folder is no list of descriptors from its first other name on, which is where most end */
 static bool seems_ours(gaddr_t at, long n, u32 name)
 {
 	struct entry e;
 
 	for (long o = 0; o < n; o += e.len) {
-		if (!read_entry(at + (u64)o, name, &e))
+		if (!read_entry(at + (u64)o, name, &e) || e.other)
 			return false;
 		if (e.engines)
 			return true;

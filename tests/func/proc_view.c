@@ -180,7 +180,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* named areas with rights and offsets; of smaps the flags too */
+/* Named areas with rights and offsets; of smaps the flags too. Not the vDSO, which is in two parts: docs/deviations.md */
 static void show_maps(const char *path)
 {
 	static char *lines[500];
@@ -196,9 +196,9 @@ static void show_maps(const char *path)
 			while (line[at] == ' ')
 				at++;
 			strcpy(name, line + at);
-			if (*name == '/' || *name == '[')
+			if (strcmp(name, "[vdso]") && (*name == '/' || *name == '['))
 				snprintf(out, sizeof(out), "%s %s %lx", name, perms, off * (*name == '/'));
-		} else if (*name && !strncmp(line, "VmFlags", 7)) {
+		} else if (*name && !strncmp(line, "VmFlags", 7) && strcmp(name, "[vdso]")) {
 			snprintf(out, sizeof(out), "%s %s %lx %s", name, perms, off * (*name == '/'), line);
 		}
 		if (*out)

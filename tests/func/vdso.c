@@ -2,7 +2,7 @@
 /* variant: dynamic:
  * variant: static: -static
  * The kernel's shared object is there, whole, and its functions work: called by their own addresses, through the C library,
- * from a signal handler, and in a child. */
+ * from a signal handler, and in a child. (Its list of symbols is longer than the host's: engine/load/vdso.c.) */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <signal.h>
@@ -107,6 +107,8 @@ static void on_signal(int signo)
 
 int main(void)
 {
+	static const char *const names[] = { "__vdso_clock_gettime", "clock_gettime", "__vdso_gettimeofday", "gettimeofday",
+					     "__vdso_time", "time", "__vdso_getcpu", "getcpu", "__vdso_clock_getres" };
 	const Elf64_Ehdr *eh = (void *)getauxval(AT_SYSINFO_EHDR);
 	int status;
 
@@ -115,8 +117,8 @@ int main(void)
 	CHECK(!memcmp(eh->e_ident, ELFMAG, SELFMAG) && eh->e_type == ET_DYN && eh->e_machine == EM_X86_64);
 	parse();
 	CHECK(nsymbols > 4);
-	for (unsigned i = 1; i < nsymbols; i++)
-		printf("%s\n", strings + symbols[i].st_name);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		CHECK(function(names[i]));
 	for (int i = 0; i < 20; i++) {
 		clocks();
 		others();
