@@ -282,7 +282,6 @@ void __noreturn start_main(u64 *sp)
 	struct vcpu *v;
 
 	stack_parse(&in, sp);
-	vdso_reserve();
 	attach(&in);
 	host_features(&in);
 	if (vma_init())
