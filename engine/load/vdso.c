@@ -124,6 +124,8 @@ static void window(u32 i, u64 code)
 	eng.unlock[i].start = eng.vdso_lo + code + CS_START;
 	eng.unlock[i].end = eng.vdso_lo + code + functions[i].size - CS_BEHIND;
 	eng.unlock[i].slot_size = functions[i].slot_size;
+	eng.unlock_lo = i ? min(eng.unlock_lo, eng.vdso_lo + code) : eng.vdso_lo + code;
+	eng.unlock_hi = max(eng.unlock_hi, eng.unlock[i].end);
 }
 
 /* a host of today's: its functions are the same, or nobody here knows where their windows are */
@@ -307,5 +309,5 @@ void vdso_build(void)
 	add_functions();
 	BUG_ON(!im.room);
 	if (!put_back())
-		memset(eng.unlock, 0, sizeof(eng.unlock));
+		eng.unlock_hi = eng.unlock[0].end = eng.unlock[1].end = 0;
 }

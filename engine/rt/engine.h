@@ -44,6 +44,8 @@ struct engine {
 		gaddr_t start, end;
 		u32 slot_size;
 	} unlock[2];
+	gaddr_t unlock_lo, unlock_hi; /* where those functions lie */
+	bool unlock_used;         /* cpu/run.c: they have been translated */
 	gaddr_t engine_lo, engine_hi; /* the engine's own image */
 	bool no_randomize;        /* personality ADDR_NO_RANDOMIZE */
 };

@@ -274,6 +274,9 @@ static void wire(void)
 	cpu_up.report = report_violation;
 	cpu_up.write_fault = vma_write_fault;
 	cpu_up.slot_lost = robust_drop;
+	cpu_up.dying = robust_hold;
+	cpu_up.alive = robust_release;
+	cpu_up.unlock_used = sig_watch_deaths;
 }
 
 void __noreturn start_main(u64 *sp)

@@ -22,7 +22,7 @@ kills = int(args[args.index("--kills") + 1]) if "--kills" in args else 0
 tmp = tempfile.mkdtemp(prefix="gnomon-robust.")
 GNOMON = os.path.join(build, "gnomon")
 PART = os.path.join(build, "gnomon-guard")
-PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "vdso")
+PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "vdso", "vdso_deaths")
 I386 = "/usr/i686-linux-gnu/lib"
 number = failed = 0
 
@@ -245,6 +245,14 @@ def t_vdso():
         run([GNOMON, "check", "-q", *knobs, "--", prog("vdso")], status=0)
 
 
+def t_vdso_deaths():
+    """exit_group, abort, exec, a fault, SIGTERM: nobody dies in the vDSO's window"""
+    for way in ("exit", "abort", "exec", "segv", "term", "termhere"):
+        for knobs in ([], ["-X", "tiny"], ["-X", "flush"], ["-X", "step"]):
+            g = numbers(run([GNOMON, "check", "-q", *knobs, "--", prog("vdso_deaths"), way, "8"]))
+            eq((g["open"], g["odd"]), (0, 0), "%s %s" % (way, knobs))
+
+
 # ---- the library's scan, here and elsewhere ----------------------------------------------------------------------------
 
 def scan(exe, *before, lib=os.path.join(build, "libgnomon-guard.so"), more=(), env=True):
@@ -374,7 +382,7 @@ try:
         sys.exit(g["hung"] != 0)
     storms()
     steps()
-    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_oom, t_vdso, t_scan, t_scan_musl, t_i386,
+    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_oom, t_vdso, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
               t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_unnoticed, t_traced):
         test(t)
     print("1..%d" % number)
