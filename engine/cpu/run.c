@@ -95,6 +95,10 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 		if (b)
 			return b;
 	}
+	if (unlikely(pc >= eng.unlock_lo && pc < eng.unlock_hi) && !eng.unlock_used) {
+		eng.unlock_used = true;
+		cpu_up.unlock_used(v);
+	}
 	t0 = cpu_stats_clock();
 	cpu_up.guard_code(PAGE_DOWN(pc));
 	b = xlate_block(&s, res);

@@ -6,6 +6,7 @@
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include "cpu/cpu.h"
+#include "cpu/stop.h"
 #include "gnomon/board.h"
 #include "rt/engine.h"
 
@@ -29,6 +30,19 @@ void cpu_threads_unlock(void)
 u32 cpu_thread_count(void)
 {
 	return __atomic_load_n(&count, __ATOMIC_RELAXED);
+}
+
+void cpu_hold_others(struct vcpu *v)
+{
+	cpu_threads_lock();
+	cpu_lock_cache(v);
+	stop_others(v);
+}
+
+void cpu_release_others(void)
+{
+	cache_unlock();
+	cpu_threads_unlock();
 }
 
 static struct vcpu *region_new(void)

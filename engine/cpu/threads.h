@@ -21,6 +21,11 @@ void cpu_threads_unlock(void);
 /* of this memory, other processes' included; no lock needed to be told that there is only the caller */
 u32 cpu_thread_count(void);
 
+/* Every other thread stays outside the cache, its guest state exact or its system call under way, until they are
+ * released; for ever where this thread's next step ends the process. With no lock held */
+void cpu_hold_others(struct vcpu *v);
+void cpu_release_others(void);
+
 /* first thread of the process; makes it current (GS base). NULL if the host refuses memory */
 struct vcpu *cpu_first_thread(void);
 

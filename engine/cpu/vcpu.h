@@ -151,6 +151,11 @@ struct cpu_upcalls {
 	void (*thread_end)(struct vcpu *v);
 	/* count and record a violation. Guest state is exact and is not changed. */
 	void (*report)(struct vcpu *v, const struct violation *viol);
+	/* this thread's next step ends all others: what they are in the middle of; and it did not, after all */
+	void (*dying)(struct vcpu *v);
+	void (*alive)(struct vcpu *v);
+	/* [holds: cache_lock] the vDSO's robust unlock is translated for the first time */
+	void (*unlock_used)(struct vcpu *v);
 	/* a pending slot that the kernel could not have cleared: a registration that it is of is dropped */
 	void (*slot_lost)(struct vcpu *v, gaddr_t slot);
 	/* Around a clone of any kind: no host handler runs meanwhile. What the guest does not handle stays open, if `all` is

@@ -187,10 +187,6 @@ static bool describe(struct line *p)
 		p->off = p->name_len = 0;
 		p->file = false;
 	}
-	if (p->start == eng.vdso_guest) {
-		p->name_len = 6;
-		memcpy(p->name, "[vdso]", 6);
-	}
 	if (brk_hi <= brk_lo || p->file || p->name_len || p->end <= brk_lo || p->start >= brk_hi)
 		return true;
 	if (p->start < brk_lo) {

@@ -28,13 +28,11 @@ static void clear(const struct vcpu *t, const struct robust_head *h, gaddr_t wor
 	(void)!rt_cas64_guest(t->k->robust + ROBUST_PENDING, h->pending, 0);
 }
 
-static bool look(const struct robust_range *r, bool act)
+/* [holds: the thread list] */
+static bool look_locked(const struct robust_range *r, bool act)
 {
 	bool found = false;
 
-	if (!__atomic_load_n(&heads, __ATOMIC_RELAXED))
-		return false;
-	cpu_threads_lock();
 	for (struct vcpu *t = cpu_threads; t; t = t->next) {
 		struct robust_head h;
 		gaddr_t word;
@@ -50,6 +48,17 @@ static bool look(const struct robust_range *r, bool act)
 		if (act)
 			clear(t, &h, word);
 	}
+	return found;
+}
+
+static bool look(const struct robust_range *r, bool act)
+{
+	bool found;
+
+	if (!__atomic_load_n(&heads, __ATOMIC_RELAXED))
+		return false;
+	cpu_threads_lock();
+	found = look_locked(r, act);
 	cpu_threads_unlock();
 	return found;
 }
@@ -122,4 +131,31 @@ void robust_after_fork(struct vcpu *v)
 	if (v->k)
 		v->k->robust = 0;
 	heads = 0;
+}
+
+static const struct robust_range everything = { .end = ~0ul };
+static bool held;
+
+/*
+ * Threads are stopped only where that can matter: the vDSO's unlock has been used, so that one may stand in its window,
+ * or somebody's slot is set. A vfork child's end is nobody else's.
+ */
+void robust_hold(struct vcpu *v)
+{
+	if (v->pid != kern_pid || cpu_thread_count() < 2 || (!eng.unlock_used && !robust_touches(&everything)))
+		return;
+	cpu_hold_others(v);
+	held = true;
+	for (struct vcpu *t = cpu_threads; t; t = t->next)
+		if (t != v && t->pid == v->pid && !t->gone)
+			sig_finish_window(t);
+	look_locked(&everything, true);
+}
+
+void robust_release(struct vcpu *v)
+{
+	if (!held || v->pid != kern_pid)
+		return;
+	held = false;
+	cpu_release_others();
 }

@@ -48,6 +48,11 @@ void robust_drop(struct vcpu *v, gaddr_t slot); /* `slot` cannot be written: the
 void robust_exit(struct vcpu *v);               /* it ends by its own system call */
 void robust_after_fork(struct vcpu *v);         /* it is a copy */
 
+/* The calling thread's next step ends the whole process: what all others are in the middle of is brought to its end, and
+ * they stay where they are. Then it did not (execve failed) */
+void robust_hold(struct vcpu *v);
+void robust_release(struct vcpu *v);
+
 /* robust_maps.c */
 bool robust_goes_fixed(const struct robust_range *r, gaddr_t word);
 bool robust_goes_pages(const struct robust_range *r, gaddr_t word);

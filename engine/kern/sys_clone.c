@@ -140,6 +140,7 @@ SYSCALL(exit_group)
 	} else {
 		cpu_stats(v);
 		report_exit(status & 0xff);
+		robust_hold(v);
 	}
 	for (;;)
 		sys1(__NR_exit_group, status);

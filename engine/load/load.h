@@ -133,9 +133,7 @@ bool stack_aux(const struct initial *in, u64 type, u64 *ret);
 /* makes it the guest's: eng.start_stack, auxv, arg/env ranges */
 void stack_finish(struct initial *in, const struct elf_image *prog, u64 phnum, gaddr_t interp_base);
 
-/* vdso.c: the guest's vDSO, beside the host's: eng.vdso_guest, eng.unlock. First a place, before anything else is
- * mapped */
-void vdso_reserve(void);
+/* vdso.c: adds the robust unlock of Linux 7.2 to the vDSO; eng.unlock */
 void vdso_build(void);
 
 /* program.c: everything from an open file to a guest ready to start. eng's image and stack fields are complete

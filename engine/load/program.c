@@ -170,8 +170,6 @@ static void host_mapping(u64 start, u64 end, const char *name)
 	} else if (!strcmp(name, "[vsyscall]")) {
 		eng.vsyscall = true;
 	} else if (!strncmp(name, "[vvar", 5)) {
-		if (!eng.vvar_lo || start < eng.vvar_lo)
-			eng.vvar_lo = start;
 		vma_set(start, end, PROT_READ);
 	}
 }

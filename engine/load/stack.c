@@ -87,8 +87,6 @@ static u64 guest_aux(u64 type, u64 val, const struct elf_image *prog, u64 phnum,
 		return interp_base;
 	case AT_ENTRY:
 		return prog_entry;
-	case AT_SYSINFO_EHDR:
-		return eng.vdso_guest ? eng.vdso_guest : val;
 	case AT_FLAGS:
 		return 0;
 	}

@@ -39,13 +39,13 @@ struct engine {
 	u32 auxv_size;            /* bytes */
 
 	bool vsyscall;            /* the host has that page, and emulates its calls */
-	gaddr_t vdso_lo, vdso_hi; /* the host's; 0 if it has none */
-	gaddr_t vvar_lo;          /* its data, in front of it */
-	gaddr_t vdso_guest;       /* what AT_SYSINFO_EHDR says (load/vdso.c); 0: the host's */
-	struct {                  /* critical sections of its robust unlock functions */
+	gaddr_t vdso_lo, vdso_hi; /* 0 if the host has none */
+	struct {                  /* critical sections of its robust unlock functions (load/vdso.c) */
 		gaddr_t start, end;
 		u32 slot_size;
 	} unlock[2];
+	gaddr_t unlock_lo, unlock_hi; /* where those functions lie */
+	bool unlock_used;         /* cpu/run.c: they have been translated */
 	gaddr_t engine_lo, engine_hi; /* the engine's own image */
 	bool no_randomize;        /* personality ADDR_NO_RANDOMIZE */
 };

@@ -11,9 +11,19 @@
 #define DISABLE 2
 #define AUTODISARM (1u << 31)
 #define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
+#define STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
 #define MINSIGSTKSZ_ 2048
 
 enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
+
+/* see sig_watch_deaths() */
+static bool watch_deaths;
+
+static bool ours(int signo, const struct ksigaction *act)
+{
+	return act->handler > 1 || SYNC_SIGNALS & BIT(signo) ||
+	       (watch_deaths && !act->handler && !((DEFAULT_IGNORES | STOPS) & BIT(signo)));
+}
 
 void action_host(int signo, const struct ksigaction *act)
 {
@@ -21,7 +31,7 @@ void action_host(int signo, const struct ksigaction *act)
 
 	if (BIT(signo) & UNBLOCKABLE)
 		return;
-	if (act->handler > 1 || SYNC_SIGNALS & BIT(signo)) {
+	if (ours(signo, act)) {
 		h.handler = (u64)sig_host_entry;
 		h.flags = SA_SIGINFO_ | SA_ONSTACK_ | SA_RESTORER_;
 		h.restorer = (u64)sig_host_restorer;
@@ -44,6 +54,14 @@ static struct sigacts *acts_new(const struct sigacts *from)
 
 void sig_init(void)
 {
+}
+
+void sig_watch_deaths(struct vcpu *v)
+{
+	watch_deaths = true;
+	for (int n = 1; n <= GSIG_MAX; n++)
+		if (!v->sig->acts->a[n].handler)
+			action_host(n, &v->sig->acts->a[n]);
 }
 
 static void inherit_host(struct sigacts *a)
@@ -225,6 +243,7 @@ void sig_prepare_exec(struct vcpu *v)
 	struct ksigaction h = { 0 };
 	u64 mask = v->sig->mask;
 
+	cpu_up.dying(v); /* while the engine still has its signals */
 	for (int n = 1; n <= GSIG_MAX; n++) {
 		if (!(SYNC_SIGNALS & BIT(n)))
 			continue;
@@ -240,6 +259,7 @@ void sig_exec_failed(struct vcpu *v)
 		if (SYNC_SIGNALS & BIT(n))
 			action_host(n, &v->sig->acts->a[n]);
 	host_mask_update(v);
+	cpu_up.alive(v);
 }
 
 void __noreturn action_die(struct vcpu *v, int signo)
@@ -247,6 +267,7 @@ void __noreturn action_die(struct vcpu *v, int signo)
 	struct ksigaction dfl = { 0 };
 	u64 none = 0;
 
+	cpu_up.dying(v);
 	sys4(__NR_rt_sigaction, signo, &dfl, NULL, 8);
 	sys3(__NR_tgkill, v->pid, v->tid, signo);
 	sys4(__NR_rt_sigprocmask, 2, &none, NULL, 8);
@@ -303,7 +324,7 @@ void sig_deliver(struct vcpu *v)
 	while ((signo = next_signal(s))) {
 		u8 info[128];
 
-		window_finish(v);
+		sig_finish_window(v);
 		memcpy(info, s->info[signo], 128);
 		s->queued &= ~BIT(signo);
 		if (action_of(v, signo, &act))
@@ -327,7 +348,7 @@ void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 er
 		v->store_at = PAGE_DOWN(addr) == PAGE_DOWN(v->rip) ? v->rip : 0;
 		return;
 	}
-	window_finish(v);
+	sig_finish_window(v);
 	*(s32 *)info = signo;
 	*(s32 *)(info + 8) = code;
 	*(u64 *)(info + 16) = addr;

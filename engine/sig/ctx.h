@@ -71,9 +71,6 @@ void action_host(int signo, const struct ksigaction *act);
 void __noreturn action_die(struct vcpu *v, int signo);
 void host_mask_update(struct vcpu *v);
 
-/* window.c: before a signal is delivered */
-void window_finish(struct vcpu *v);
-
 /* host.c, syscall.S */
 void sig_host_handler(int signo, u8 *info, struct kucontext *uc);
 void sig_host_entry(void);

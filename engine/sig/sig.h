@@ -42,6 +42,12 @@ void sig_clear_handlers(void);
 void sig_prepare_exec(struct vcpu *v);
 void sig_exec_failed(struct vcpu *v);
 
+/* Before a thread is seen by anybody: the slot is cleared for who stands in the vDSO's unlock window. v's guest state is
+ * exact: its own thread, or one that is outside (window.c) */
+void sig_finish_window(struct vcpu *v);
+/* The window is in use from now on: signals whose default action ends the process come to the engine first. [as-safe] */
+void sig_watch_deaths(struct vcpu *v);
+
 /* deliver now what is pending and not blocked; guest state in v is exact */
 void sig_deliver(struct vcpu *v);
 /* forced synchronous signal */

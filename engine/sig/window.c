@@ -3,14 +3,15 @@
  * The unlock window of the guest's vDSO (load/vdso.c). A thread that is interrupted between the release of its lock and
  * the store that clears its slot must not be seen there, by a handler of its own or by the kernel's walk when it dies:
  * so the store is done for it. The instruction pointer stays; doing it again does no harm. As the kernel's fix-up of
- * Linux 7.2, called wherever a signal is about to be delivered. Guest state in v is exact.
+ * Linux 7.2, called wherever a signal is about to be delivered. It is also done
+ * for all other threads where one ends the process by a signal, exit_group or execve.
  */
 #include "rt/engine.h"
 #include "sig/ctx.h"
 
 #define ZF 0x40ul
 
-void window_finish(struct vcpu *v)
+void sig_finish_window(struct vcpu *v)
 {
 	u64 none = 0, slot = v->gregs[RDX];
 

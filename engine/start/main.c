@@ -274,6 +274,9 @@ static void wire(void)
 	cpu_up.report = report_violation;
 	cpu_up.write_fault = vma_write_fault;
 	cpu_up.slot_lost = robust_drop;
+	cpu_up.dying = robust_hold;
+	cpu_up.alive = robust_release;
+	cpu_up.unlock_used = sig_watch_deaths;
 }
 
 void __noreturn start_main(u64 *sp)
@@ -282,7 +285,6 @@ void __noreturn start_main(u64 *sp)
 	struct vcpu *v;
 
 	stack_parse(&in, sp);
-	vdso_reserve();
 	attach(&in);
 	host_features(&in);
 	if (vma_init())
