@@ -104,6 +104,12 @@ struct switcher {
 	bool returns;
 };
 struct switcher switcher_find(struct vcpu *v);
+/* parked.c: keeps the frames newer than the one at `until` that are not on rsp's stack */
+void parked_put(struct vcpu *v, u64 until, u64 rsp);
+/* is a frame pushed at rsp with this word kept? Then the frames of its stack come back, without it */
+bool parked_has(struct vcpu *v, u64 rsp, u64 word);
+void parked_resume(struct vcpu *v, u64 rsp, u64 word);
+void parked_release(struct vcpu *v);
 /* the call that pushed `next`, or 0 */
 gaddr_t switcher_call_site(gaddr_t next);
 /* the same for a far return or IRET to cs:rip; SSP moves only if it leads to a frame that matches */

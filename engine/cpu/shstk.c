@@ -115,6 +115,7 @@ void shstk_release(struct vcpu *v)
 {
 	u64 size = v->ss.hi - v->ss.lo;
 
+	parked_release(v);
 	if (!size || !v->own_lo)
 		return;
 	unmap((struct span){ v->ss.lo, v->ss.hi });

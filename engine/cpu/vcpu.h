@@ -11,6 +11,7 @@
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
+struct parked;   /* cpu/parked.c */
 struct sigctx;   /* sig/: per-thread signal state */
 struct kthread;  /* kern/: per-thread kernel personality state */
 
@@ -91,6 +92,7 @@ struct vcpu {
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
 	u32 trace_at;
 	struct switch_memo switches[SWITCH_MEMOS];
+	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
 	u32 chaos;
 };
 

@@ -18,6 +18,7 @@ struct place {
 	u64 above;  /* the newest live frame on RSP's stack that is still to return; 0 = none */
 	bool same;  /* all of these on the stack the newest frames stand on, or on one that was interrupted for it */
 	bool known_stack; /* RSP lies on such a stack */
+	bool parked;      /* a stack that was left, and is back */
 };
 
 /* `token`: the last of a stack's frames belongs to a signal, so that what follows was interrupted for it */
@@ -109,6 +110,7 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 	if (!p.frame) {
 		p.frame = find_older(v, rsp, word);
 		p.same &= !p.frame;
+		p.parked = !p.frame && parked_has(v, rsp, word);
 	}
 	return p;
 }
@@ -128,28 +130,34 @@ static bool is_retpoline(gaddr_t ret)
  * moved it. Stacks that are pieces of one mapping cannot be told apart by their addresses: there it counts whether RSP
  * was loaded, and by whom (a runtime that jumps behind it; an exception, which returns itself, is no switch).
  */
-static u32 classify(struct vcpu *v, const struct place *p, const struct switcher *s)
+static u32 classify(struct vcpu *v, const struct place *p, struct switcher *s)
 {
-	if (p->frame)
-		return p->same ? GN_UNWIND : GN_STACK_SWITCH;
-	if (!p->known_stack && v->twin_sp < shstk_top(v))
-		return GN_STACK_SWITCH;
-	if (p->victim)
+	bool away = (p->frame && !p->same) || p->parked || (!p->known_stack && v->twin_sp < shstk_top(v));
+
+	if (p->frame && p->same)
+		return GN_UNWIND;
+	if (p->victim && !away)
 		return is_retpoline(v->rip) ? GN_NEVER_CALLED : GN_OVERWRITTEN;
-	return s->pc && !(p->above && s->returns) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
+	*s = switcher_find(v);
+	return away || (s->pc && !(p->above && s->returns)) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
 }
 
 /* what the run goes on with: without this frame, and without those that RSP has passed */
-static void drop_frames(struct vcpu *v, const struct place *p, u32 class)
+static void drop_frames(struct vcpu *v, const struct place *p, u32 class, u64 word)
 {
-	if (p->frame)
+	u64 rsp = v->gregs[RSP];
+
+	if (p->frame) {
+		if (class == GN_STACK_SWITCH)
+			parked_put(v, p->frame, rsp);
 		v->twin_sp = p->frame + 8;
-	else if (class == GN_STACK_SWITCH)
-		return;
-	else if (p->victim)
+	} else if (p->parked) {
+		parked_resume(v, rsp, word);
+	} else if (class != GN_STACK_SWITCH && p->victim) {
 		v->twin_sp = p->victim + 8;
-	else if (p->above)
+	} else if (class != GN_STACK_SWITCH && p->above) {
 		v->twin_sp = p->above;
+	}
 }
 
 static void fill_frames(struct vcpu *v, struct violation *viol)
@@ -184,7 +192,7 @@ static bool report(struct vcpu *v, struct violation *viol, u64 word)
 bool violation_return(struct vcpu *v, u64 word)
 {
 	struct place p = look_for(v, v->gregs[RSP], word);
-	struct switcher s = p.frame && p.same ? (struct switcher){ 0 } : switcher_find(v);
+	struct switcher s = { 0 };
 	struct violation viol = {
 		.class = classify(v, &p, &s),
 		.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0,
@@ -194,7 +202,7 @@ bool violation_return(struct vcpu *v, u64 word)
 		viol.switcher = s.pc;
 	if (!report(v, &viol, word))
 		return false;
-	drop_frames(v, &p, viol.class);
+	drop_frames(v, &p, viol.class, word);
 	return true;
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Fibers as Ruby and greenlet have them: all switches are made by one call in one function, so that the switching
  * function's own return finds the word it expects, and the first that does not is another's, two calls further out.
- * The one to name is still the instruction that loaded RSP.
- * expect: stack-switch switcher=fiber_transfer */
+ * The one to name is still the instruction that loaded RSP. A resumed fiber's own frames are its own: longjmp among them
+ * is unwinding.
+ * expect: stack-switch switcher=fiber_transfer
+ * expect: unwind at=attempt */
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,10 +49,30 @@ static long __attribute__((noinline)) each(int n)
 	return sum;
 }
 
+static jmp_buf handler[3];
+
+static long __attribute__((noinline)) down(jmp_buf to, int n)
+{
+	if (n == 0)
+		longjmp(to, 3);
+	return down(to, n - 1) + 1;
+}
+
+/* an error in a fiber, behind a switch away and back */
+static long __attribute__((noinline)) attempt(int me, long value)
+{
+	if (setjmp(handler[me]))
+		return 5;
+	total += yield(value);
+	return down(handler[me], 4);
+}
+
 static void body(void)
 {
+	int me = (int)(current - fibers);
+
 	for (;;)
-		total += each(5);
+		total += each(5) + attempt(me, me);
 }
 
 int main(void)
