@@ -31,6 +31,7 @@ extern const u8 cpu_asm_begin[], cpu_asm_end[], cpu_resume_check[], cpu_resume_e
 long cpu_host_clone(u64 flags, u64 stack, u64 ptid, u64 ctid, u64 tls, struct vcpu *child);
 long cpu_host_clone3(struct kclone_args *ca, size_t size, struct vcpu *child);
 void __noreturn cpu_free_and_exit(void *base, size_t size, int status);
+void __noreturn cpu_leave_and_exit(int status);
 
 /* with 48 bits of linear address; a branch to any other faults where it stands */
 static inline bool cpu_is_canonical(gaddr_t a)
@@ -52,6 +53,15 @@ void cpu_tables_reset(struct vcpu *v);
 void cpu_jump_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
 void cpu_call_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
 
+/* kit.c: memory for a new thread (NULL: none left), its vcpu as good as new; a shadow stack for it */
+struct vcpu *kit_get(void);
+long kit_stack(struct vcpu *v, u64 size) __must_check;
+/* of a thread that does not run (any more) */
+void kit_put(struct vcpu *v);
+/* the calling thread's, at its very end */
+void __noreturn kit_leave(struct vcpu *v, int status);
+void kit_after_fork(struct vcpu *self, struct vcpu *threads);
+
 /* shstk.c */
 static inline u64 *shstk_slot(u64 twin_sp)
 {
@@ -72,6 +82,11 @@ static inline bool shstk_is_far(const struct vcpu *v, u64 twin_sp)
 
 	return *shstk_slot(twin_sp) == behind || *shstk_slot(twin_sp) == behind + 4;
 }
+/* what a shadow stack asked for with `size` has; 0 if there can be none */
+u64 shstk_size(u64 size);
+/* v's is this one from now on, empty */
+void shstk_use(struct vcpu *v, const struct shstk *s);
+void shstk_unmap(const struct shstk *s);
 /* pushes a word whose twin is the slow path. False when the stack is full */
 bool shstk_push(struct vcpu *v, u64 word, u64 rsp);
 #define SHSTK_TOKEN (1ul << 63) /* in the word of a signal frame that says where SSP was */

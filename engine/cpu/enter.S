@@ -190,6 +190,13 @@ ENTRY cpu_host_clone3
 	call	cpu_child_start
 	jmp	cpu_resume
 
+/* from the store on somebody else may use this stack and this vcpu: cpu_leave_and_exit(status) */
+ENTRY cpu_leave_and_exit
+	mov	eax, 60
+	mov	dword ptr gs:[SLOT_LEFT], 1
+	syscall
+	ud2
+
 /* gives back the region this stack lies in, then exits: cpu_free_and_exit(base, size, status) */
 ENTRY cpu_free_and_exit
 	mov	ebx, edx

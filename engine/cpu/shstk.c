@@ -2,7 +2,7 @@
 /*
  * A thread's shadow stack: the guest's read-only view, the engine's writable view of the same pages, the twins
  * (host return points) and the records (guest RSP at each call), at fixed distances from each other. Called on
- * engine stacks by the thread that owns the stack; shstk_release() also for one that is gone.
+ * engine stacks by the thread that owns the stack, or for one that does not run.
  */
 #include <linux/mman.h>
 #include "cpu/cpu.h"
@@ -82,12 +82,25 @@ static long lay_out(struct shstk *s)
 	return sys_failed(p) ? p : 0;
 }
 
+u64 shstk_size(u64 size)
+{
+	return min(PAGE_UP(size), (u64)SHSTK_SIZE_MAX & PAGE_MASK);
+}
+
+void shstk_use(struct vcpu *v, const struct shstk *s)
+{
+	v->ss = *s;
+	v->own_lo = s->lo;
+	v->own_size = s->hi - s->lo;
+	v->twin_sp = shstk_top(v);
+}
+
 long shstk_create(struct vcpu *v, u64 size)
 {
 	struct shstk s = { 0 };
 	long p, ret;
 
-	size = min(PAGE_UP(size), (u64)SHSTK_SIZE_MAX & PAGE_MASK);
+	size = shstk_size(size);
 	if (!size)
 		return -EINVAL;
 	p = map_at(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE);
@@ -102,27 +115,29 @@ long shstk_create(struct vcpu *v, u64 size)
 	}
 	sys3(__NR_mprotect, p, size, PROT_READ);
 	rt_own_range((void *)p, size);
-	v->ss = s;
-	v->own_lo = s.lo;
-	v->own_size = size;
-	v->twin_sp = shstk_top(v);
+	shstk_use(v, &s);
 	for (u64 t = v->twin_sp; t < v->twin_sp + GUARD / 2; t += 8)
 		*(u64 *)t = (u64)cpu_ret_miss;
 	return 0;
 }
 
+void shstk_unmap(const struct shstk *s)
+{
+	unmap((struct span){ s->lo, s->hi });
+	unmap(aliases(s));
+	unmap(twins(s));
+	unmap(records(s));
+}
+
 void shstk_release(struct vcpu *v)
 {
-	u64 size = v->ss.hi - v->ss.lo;
-
 	parked_release(v);
-	if (!size || !v->own_lo)
+	if (v->ss.hi == v->ss.lo || !v->own_lo)
 		return;
-	unmap((struct span){ v->ss.lo, v->ss.hi });
-	unmap(aliases(&v->ss));
-	unmap(twins(&v->ss));
-	unmap(records(&v->ss));
+	shstk_unmap(&v->ss);
 	v->own_lo = 0;
+	if (v->kit_stack.lo == v->ss.lo)
+		v->kit_stack = (struct shstk){ 0 };
 }
 
 bool shstk_push(struct vcpu *v, u64 word, u64 rsp)

@@ -16,6 +16,7 @@ SAME(SLOT_RIP, rip);
 SAME(SLOT_RFLAGS, rflags);
 SAME(SLOT_RESUME, resume);
 SAME(SLOT_OUTSIDE, outside);
+SAME(SLOT_LEFT, left);
 SAME(SLOT_PENDING, pending);
 SAME(SLOT_SAMPLE, sample);
 SAME(SLOT_R11, resume_r11);

@@ -11,13 +11,14 @@
 #include "gnomon/board.h"
 #include "rt/engine.h"
 
-#define FIRST_BITS 12
+#define MIN_BITS 10   /* where the tables of a new thread begin, */
+#define FIRST_BITS 12 /* and those of the first one */
 #define LAST_BITS 16
 #define CLASHES 256 /* entries overwritten by another until a table grows */
 
 /* functions begin at multiples of 16, the targets of jumps anywhere */
-static const u64 jump_masks[] = { 0xfff, 0x1fff, 0x3fff, 0x7fff, 0xffff };
-static const u64 call_masks[] = { 0xfff0, 0x1fff0, 0x1fff8, 0x3fff8, 0x3fffc };
+static const u64 jump_masks[] = { 0x3ff, 0x7ff, 0xfff, 0x1fff, 0x3fff, 0x7fff, 0xffff };
+static const u64 call_masks[] = { 0x3ff0, 0x7ff0, 0xfff0, 0x1fff0, 0x1fff8, 0x3fff8, 0x3fffc };
 
 static bool has_pext(void)
 {
@@ -51,12 +52,12 @@ static void fill(struct itable *t)
 		t->at[i] = t->miss;
 }
 
-static void table_init(struct itable *t, u64 *at, u64 first_mask, void (*miss)(void))
+static void table_init(struct itable *t, u64 *at, const u64 *masks, void (*miss)(void))
 {
 	t->at = at;
 	t->miss = (u64)miss;
-	t->bits = has_pext() ? FIRST_BITS : LAST_BITS;
-	t->mask = first_mask;
+	t->bits = !has_pext() ? LAST_BITS : cpu_threads ? MIN_BITS : FIRST_BITS;
+	t->mask = masks[t->bits - MIN_BITS];
 	rt_populate(at, sizeof(u64) << t->bits);
 	fill(t);
 }
@@ -64,8 +65,8 @@ static void table_init(struct itable *t, u64 *at, u64 first_mask, void (*miss)(v
 void cpu_tables_init(struct vcpu *v)
 {
 	v->sample = 1; /* counted down in front of the test */
-	table_init(&v->jumps, (u64 *)((u8 *)v + SLOT_JTABLE), jump_masks[0], cpu_exit_jmiss);
-	table_init(&v->calls, (u64 *)((u8 *)v + SLOT_CTABLE), call_masks[0], cpu_exit_cmiss);
+	table_init(&v->jumps, (u64 *)((u8 *)v + SLOT_JTABLE), jump_masks, cpu_exit_jmiss);
+	table_init(&v->calls, (u64 *)((u8 *)v + SLOT_CTABLE), call_masks, cpu_exit_cmiss);
 }
 
 /*
@@ -88,7 +89,7 @@ static void enter(struct itable *t, const u64 *masks, gaddr_t target, const u8 *
 	u64 *slot = slot_of(t, target);
 
 	if (*slot != t->miss && ++t->clashes % CLASHES == 0 && t->bits < LAST_BITS) {
-		grow(t, masks[t->bits + 1 - FIRST_BITS]);
+		grow(t, masks[t->bits + 1 - MIN_BITS]);
 		slot = slot_of(t, target);
 	}
 	*slot = (u64)entry;

@@ -10,10 +10,8 @@
 #include "gnomon/board.h"
 #include "rt/engine.h"
 
-#define ENGINE_STACK (64ul << 10)
-
 struct vcpu *cpu_threads;
-static u32 count; /* of them */
+static u32 count, strangers; /* how many, and how many of them are such */
 static struct rt_lock list_lock; /* who changes the list has cache_lock, too; comes first */
 void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
@@ -45,28 +43,6 @@ void cpu_release_others(void)
 	cpu_threads_unlock();
 }
 
-static struct vcpu *region_new(void)
-{
-	size_t size = VCPU_REGION + ENGINE_STACK;
-	struct vcpu *v = rt_map(size);
-
-	if (!v)
-		return NULL;
-	v->self = v;
-	v->region = v;
-	v->region_size = size;
-	v->engine_sp = (u64)v + size - 64;
-	v->outside = 1;
-	v->stale_lo = ~0ul;
-	cpu_tables_init(v);
-	return v;
-}
-
-static void region_free(struct vcpu *v)
-{
-	rt_unmap(v->region, v->region_size);
-}
-
 static void wire_thunks(void)
 {
 	static void (*const to[THUNK_COUNT])(void) = {
@@ -93,7 +69,7 @@ struct vcpu *cpu_first_thread(void)
 	xlate_opts.all_far = eng.set.flags & GN_OPT_CHAOS_FAR;
 	if (cache_init(eng.set.flags & GN_OPT_CHAOS_TINY))
 		return NULL;
-	v = region_new();
+	v = kit_get();
 	if (!v)
 		return NULL;
 	__asm__ volatile("wrgsbase %0" : : "r"(v) : "memory");
@@ -121,7 +97,11 @@ static void list_add(struct vcpu *v)
 {
 	list_begin();
 	v->next = cpu_threads;
+	v->prev = NULL;
+	if (v->next)
+		v->next->prev = v;
 	cpu_threads = v;
+	strangers += v->stranger;
 	__atomic_store_n(&count, count + 1, __ATOMIC_RELAXED);
 	list_end();
 }
@@ -129,12 +109,14 @@ static void list_add(struct vcpu *v)
 /* [between list_begin() and list_end()] */
 static void list_remove(struct vcpu *v)
 {
-	for (struct vcpu **p = &cpu_threads; *p; p = &(*p)->next)
-		if (*p == v) {
-			*p = v->next;
-			__atomic_store_n(&count, count - 1, __ATOMIC_RELAXED);
-			return;
-		}
+	if (v->next)
+		v->next->prev = v->prev;
+	if (v->prev)
+		v->prev->next = v->next;
+	else
+		cpu_threads = v->next;
+	strangers -= v->stranger;
+	__atomic_store_n(&count, count - 1, __ATOMIC_RELAXED);
 }
 
 /* memory is copied: the child is this very function, on its copy of the stack */
@@ -166,9 +148,12 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	cache_after_fork();
 	rt_lock_after_fork(&list_lock);
 	stop_after_fork();
-	v->next = NULL;
+	kit_after_fork(v, cpu_threads);
+	v->next = v->prev = NULL;
+	v->stranger = false;
 	cpu_threads = v;
 	count = 1;
+	strangers = 0;
 	v->pid = (int)sys0(__NR_getpid);
 	v->tid = (int)sys0(__NR_gettid);
 	shstk_fork_child(v, &copy);
@@ -203,7 +188,9 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 		c->twin_sp = v->twin_sp;
 		return 0;
 	}
-	return shstk_create(c, ca->stack_size ? ca->stack_size : v->ss.hi - v->ss.lo);
+	if (ca->flags & CLONE_CHILD_CLEARTID)
+		c->clear_tid = ca->child_tid;
+	return kit_stack(c, ca->stack_size ? ca->stack_size : v->ss.hi - v->ss.lo);
 }
 
 void cpu_child_start(struct vcpu *v);
@@ -243,15 +230,16 @@ static void bury(struct vcpu *c)
 {
 	if (cpu_up.thread_end)
 		cpu_up.thread_end(c);
-	shstk_release(c);
-	region_free(c);
+	kit_put(c);
 }
 
 /* threads whose process was killed while it shared this memory, as far as anybody noticed */
 static void bury_gone(void)
 {
-	struct vcpu *t;
+	struct vcpu *t = NULL;
 
+	if (!strangers)
+		return;
 	do {
 		list_begin();
 		for (t = cpu_threads; t && !t->gone; t = t->next)
@@ -278,19 +266,19 @@ static void drop_child(struct vcpu *c)
 
 static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
-	struct vcpu *c = region_new();
+	struct vcpu *c = kit_get();
 	u64 newest[2] = { *shstk_slot(v->twin_sp), *shstk_rec(v->twin_sp) };
 	long ret;
 
 	if (!c)
 		return -ENOMEM;
 	bury_gone();
+	c->stranger = v->stranger || !(ca->flags & CLONE_THREAD);
 	ret = new_thread_state(v, c, ca);
 	if (!ret && cpu_up.thread_new)
 		ret = cpu_up.thread_new(c, v, ca->flags);
 	if (ret) {
-		shstk_release(c);
-		region_free(c);
+		kit_put(c);
 		return ret;
 	}
 	list_add(c);
@@ -323,21 +311,25 @@ bool cpu_thread_leave(struct vcpu *v)
 	list_begin();
 	if (!v->vfork_child)
 		list_remove(v);
-	for (struct vcpu *t = cpu_threads; t; t = t->next)
-		last &= t == v || t->pid != v->pid;
+	if (!v->stranger && count > strangers)
+		last = false;
+	else
+		for (struct vcpu *t = cpu_threads; t; t = t->next)
+			last &= t == v || t->pid != v->pid;
 	list_end();
 	return last;
 }
 
 void __noreturn cpu_thread_exit(struct vcpu *v, int status)
 {
+	u64 all = ~0ul;
+
 	if (v->vfork_child || !cpu_thread_count()) { /* its parent cleans up; or nobody needs the memory */
 		for (;;)
 			sys1(__NR_exit, status);
 	}
 	if (cpu_up.thread_end)
 		cpu_up.thread_end(v);
-	shstk_release(v);
-	rt_disown_range(v->region, v->region_size);
-	cpu_free_and_exit(v->region, v->region_size, status);
+	sys4(__NR_rt_sigprocmask, 2, &all, NULL, 8);
+	kit_leave(v, status);
 }

@@ -12,6 +12,9 @@
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
 struct parked;   /* cpu/parked.c */
+#define ENGINE_STACK (64ul << 10)
+#define CPU_SIG_ROOM (64ul << 10)
+
 struct sigctx;   /* sig/: per-thread signal state */
 struct kthread;  /* kern/: per-thread kernel personality state */
 
@@ -60,6 +63,7 @@ struct vcpu {
 	struct itable jumps, calls; /* SLOT_JMASK, SLOT_CMASK: their masks */
 	gaddr_t switch_pc;       /* SLOT_SWITCH: the last instruction that loaded RSP from elsewhere, */
 	u64 switch_from, switch_to; /* and RSP around it */
+	u32 left;                /* SLOT_LEFT: the thread has ended, its kit is free (cpu/kit.c) */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
 	bool shstk_on;           /* checks are enforced / reported for this thread */
@@ -68,10 +72,11 @@ struct vcpu {
 	u64 own_lo, own_size;    /* the kernel's shstk.base/size: freed at thread exit */
 	struct kthread *k;
 	struct sigctx *sig;
-	struct vcpu *next;       /* all threads */
+	struct vcpu *next, *prev; /* all threads */
 	gaddr_t store_at;        /* instruction whose store opened the page of code it stands in */
 	bool vfork_child;        /* its memory and SSP are its parent's until it execs or ends */
 	u64 stale_lo, stale_hi;  /* PEND_STALE: host addresses the dead blocks lie in; under cache_lock */
+	bool stranger;           /* made without CLONE_THREAD: perhaps of another process than most */
 	bool gone;               /* its process was killed while it shared this memory */
 	bool owes_ack;           /* kicked while inside: somebody may wait for it to go outside */
 	volatile bool kicked;    /* a kick is on its way; set under cache_lock */
@@ -81,8 +86,11 @@ struct vcpu {
 		int signo;
 	} fetch;                 /* why the last block could not be built: the byte, and what reading it raised */
 	u16 guest_gs_sel;        /* the gs selector the guest believes it has */
-	void *region;            /* the whole reservation: this, tables, stacks */
-	size_t region_size;
+	void *sig_room;          /* CPU_SIG_ROOM bytes for sig/, in the same reservation as this */
+	struct shstk kit_stack;  /* made for this kit; not in use by a vfork child, which has its parent's */
+	bool foreign_stack;      /* it is the parent's process': shared memory goes through a fork */
+	u64 tables_epoch;        /* cache_epoch when the kit was left */
+	gaddr_t clear_tid;       /* set_tid_address: the kernel writes there when the thread ends */
 	struct cpu_fault {
 		int signo, code, trapno;
 		u64 addr, err;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which parts of the address space are the engine's. A sorted table of disjoint, merged ranges, written under
- * a lock with all host signals blocked and read without one (sequence count), so that every function here may
- * be called from a host signal handler and readers never wait for a thread that was stopped. [as-safe] [no-fp]
+ * a lock and read without one (sequence count). The handlers of asynchronous signals do not come here; those of
+ * faults may, as nothing faults that is done with the lock held. [no-fp]
  */
-#include <asm/signal.h>
 #include <linux/mman.h>
 #include "rt/rt.h"
 
@@ -15,23 +14,18 @@ static u32 used;            /* entries in the table; the rest have end == 0 */
 static u32 seq;             /* odd while a writer is at work; pairs with read_begin()/read_retry() */
 static struct rt_lock lock;
 
-static u64 write_begin(void)
+static void write_begin(void)
 {
-	u64 all = ~0ull, old = 0;
-
-	sys4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	if (rt_lock(&lock)) /* killed while it wrote */
 		seq &= ~1u;
 	__atomic_store_n(&seq, seq + 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return old;
 }
 
-static void write_end(u64 old)
+static void write_end(void)
 {
 	__atomic_store_n(&seq, seq + 1, __ATOMIC_RELEASE);
 	rt_unlock(&lock);
-	sys4(__NR_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
 }
 
 static u32 read_begin(void)
@@ -130,14 +124,14 @@ static bool sub(u64 start, u64 end)
 
 static bool change(const void *p, size_t size, bool (*op)(u64, u64))
 {
-	u64 start = PAGE_DOWN((u64)p), end = PAGE_UP((u64)p + size), old;
+	u64 start = PAGE_DOWN((u64)p), end = PAGE_UP((u64)p + size);
 	bool ok;
 
 	if (start >= end)
 		return true;
-	old = write_begin();
+	write_begin();
 	ok = op(start, end);
-	write_end(old);
+	write_end();
 	return ok;
 }
 
@@ -205,7 +199,6 @@ void *rt_map(size_t size)
 
 void rt_unmap(void *p, size_t size)
 {
-	u64 old;
 	bool ok = true;
 
 	size = PAGE_UP(size);
@@ -213,10 +206,10 @@ void rt_unmap(void *p, size_t size)
 		return;
 	/* one step for everybody else: whoever is given these addresses next enters them after we struck
 	 * them out. A failed munmap (no more mappings to split) leaves the range ours, which is true */
-	old = write_begin();
+	write_begin();
 	if (sys2(__NR_munmap, p, size) == 0)
 		ok = sub((u64)p, (u64)p + size);
-	write_end(old);
+	write_end();
 	BUG_ON(!ok);
 }
 

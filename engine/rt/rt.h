@@ -95,7 +95,7 @@ void rt_disown_range(const void *p, size_t size);
 bool rt_owns(u64 start, u64 end);
 
 /* sorted, disjoint, merged; used entries first */
-#define RT_RANGES 4096
+#define RT_RANGES 16384 /* about six to a thread */
 struct rt_range {
 	u64 start, end; /* end == 0: free entry */
 };

@@ -96,11 +96,11 @@ static void hold_signals(struct vcpu *v, bool all)
 
 static long thread_new(struct vcpu *v, struct vcpu *parent, u64 clone_flags)
 {
-	struct sigctx *s = rt_map(sizeof(*s)), *p = parent->sig;
+	struct sigctx *s = v->sig_room, *p = parent->sig;
 
-	if (!s)
-		return -ENOMEM;
 	v->sig = s;
+	s->queued = 0;
+	s->restore_mask = s->stepping = false;
 	s->mask = p->mask;
 	s->alt = clone_flags & 0x4000 /* CLONE_VFORK */ ? p->alt : (struct kstack){ .flags = DISABLE };
 	if (clone_flags & 0x800) { /* CLONE_SIGHAND */
@@ -109,23 +109,15 @@ static long thread_new(struct vcpu *v, struct vcpu *parent, u64 clone_flags)
 	} else {
 		s->acts = acts_new(p->acts);
 	}
-	if (s->acts)
-		return 0;
-	rt_unmap(s, sizeof(*s));
-	return -ENOMEM;
+	return s->acts ? 0 : -ENOMEM;
 }
 
 static void thread_end(struct vcpu *v)
 {
-	struct kstack off = { .flags = DISABLE };
 	struct sigctx *s = v->sig;
 
-	if (vcpu_self() == v)
-		sys2(__NR_sigaltstack, &off, NULL);
 	if (!__atomic_sub_fetch(&s->acts->refs, 1, __ATOMIC_SEQ_CST))
 		rt_unmap(s->acts, PAGE_SIZE);
-	v->sig = NULL;
-	rt_unmap(s, sizeof(*s));
 }
 
 long sig_thread_init(struct vcpu *v, struct vcpu *parent)
@@ -138,9 +130,7 @@ long sig_thread_init(struct vcpu *v, struct vcpu *parent)
 	cpu_up.release_signals = host_mask_update;
 	if (parent)
 		return thread_new(v, parent, 0);
-	v->sig = rt_map(sizeof(*v->sig));
-	if (!v->sig)
-		return -ENOMEM;
+	v->sig = v->sig_room;
 	v->sig->acts = acts_new(NULL);
 	if (!v->sig->acts)
 		return -ENOMEM;

@@ -43,6 +43,7 @@ struct sigctx {
 	struct sigacts *acts;
 	u8 host_alt[HOST_ALTSTACK];
 };
+_Static_assert(sizeof(struct sigctx) <= CPU_SIG_ROOM, "CPU_SIG_ROOM");
 
 /* struct sigcontext_64 in its ucontext, asm/sigcontext.h */
 struct kucontext {

@@ -73,6 +73,9 @@ long sig_safe_syscall(struct vcpu *v, long nr, const u64 a[6])
 	return sys_6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 a[6], u64 m) { return sig_safe_syscall(v, nr, a); }
+void cpu_hold_others(struct vcpu *v) { }
+void cpu_release_others(void) { }
+void sig_finish_window(struct vcpu *v) { }
 SYSCALL(exec) { return -ENOSYS; }
 SYSCALL(execat) { return -ENOSYS; }
 

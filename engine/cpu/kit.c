@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a thread needs of memory: a region with its vcpu, tables, engine stack and room for sig/, and a shadow stack.
+ * Making one takes some thirty system calls, so a thread that ends leaves its kit to the next one, tables filled as
+ * they are. It goes by its own last instructions: the kit is free once `left` is set, behind which the thread
+ * touches no memory any more.
+ */
+#include "cpu/cpu.h"
+#include "gnomon/board.h"
+#include "rt/engine.h"
+
+#define STACK_AT VCPU_REGION
+#define ROOM_AT (STACK_AT + ENGINE_STACK)
+#define REGION (ROOM_AT + CPU_SIG_ROOM)
+#define SPARE_MAX 4
+
+static struct vcpu *spare; /* by ->next; under cache_lock */
+static u32 nspare;
+
+static void region_setup(struct vcpu *v)
+{
+	v->self = v;
+	v->engine_sp = (u64)v + ROOM_AT - 64;
+	v->sig_room = (u8 *)v + ROOM_AT;
+	v->outside = 1;
+	v->stale_lo = ~0ul;
+}
+
+/* a region without a shadow stack */
+static struct vcpu *region_new(void)
+{
+	struct vcpu *v = rt_map(REGION);
+
+	if (!v)
+		return NULL;
+	region_setup(v);
+	cpu_tables_init(v);
+	return v;
+}
+
+static struct vcpu *take_spare(void)
+{
+	struct vcpu **p, *v;
+
+	cache_lock();
+	for (p = &spare; *p && !__atomic_load_n(&(*p)->left, __ATOMIC_ACQUIRE); p = &(*p)->next)
+		;
+	v = *p;
+	if (v) {
+		*p = v->next;
+		nspare--;
+		if (v->tables_epoch != cache_epoch)
+			cpu_tables_reset(v);
+	}
+	cache_unlock();
+	return v;
+}
+
+/* as new, but for what is worth keeping */
+static void refresh(struct vcpu *v)
+{
+	struct itable jumps = v->jumps, calls = v->calls;
+	struct shstk stack = v->kit_stack;
+
+	memset(v, 0, sizeof(*v));
+	region_setup(v);
+	v->sample = 1;
+	v->jumps = jumps;
+	v->calls = calls;
+	v->kit_stack = stack;
+}
+
+static void drop_stack(struct vcpu *v)
+{
+	if (v->kit_stack.hi)
+		shstk_unmap(&v->kit_stack);
+	v->kit_stack = (struct shstk){ 0 };
+}
+
+struct vcpu *kit_get(void)
+{
+	struct vcpu *v = take_spare();
+	bool foreign;
+
+	if (!v)
+		return region_new();
+	foreign = v->foreign_stack;
+	refresh(v);
+	if (foreign)
+		drop_stack(v);
+	return v;
+}
+
+long kit_stack(struct vcpu *v, u64 size)
+{
+	long r;
+
+	if (v->kit_stack.hi - v->kit_stack.lo == shstk_size(size)) {
+		shstk_use(v, &v->kit_stack);
+		return 0;
+	}
+	drop_stack(v);
+	r = shstk_create(v, size);
+	/* in run mode the guest can do with it what it likes */
+	if (!r && rt_owns(v->ss.lo, v->ss.hi))
+		v->kit_stack = v->ss;
+	return r;
+}
+
+/* is there a place for it among the spare ones? */
+static bool keep(struct vcpu *v, u32 left)
+{
+	bool room;
+
+	cache_lock();
+	room = nspare < SPARE_MAX;
+	if (room) {
+		v->tables_epoch = cache_epoch;
+		v->left = left;
+		v->next = spare;
+		spare = v;
+		nspare++;
+	}
+	cache_unlock();
+	return room;
+}
+
+void kit_put(struct vcpu *v)
+{
+	if (keep(v, 1))
+		return;
+	drop_stack(v);
+	rt_unmap(v, REGION);
+}
+
+void __noreturn kit_leave(struct vcpu *v, int status)
+{
+	if (keep(v, 0))
+		cpu_leave_and_exit(status);
+	drop_stack(v);
+	rt_disown_range(v, REGION);
+	cpu_free_and_exit(v, REGION, status);
+}
+
+/* In a forked child the kits of its parent's other threads are spare, too; but all their shadow stacks, shared memory,
+ * are still the parent's. */
+void kit_after_fork(struct vcpu *self, struct vcpu *threads)
+{
+	struct vcpu *next;
+
+	for (struct vcpu *t = threads; t; t = next) {
+		next = t->next;
+		if (t == self)
+			continue;
+		t->left = 1;
+		t->tables_epoch = ~0ul;
+		t->next = spare;
+		spare = t;
+		nspare++;
+	}
+	for (struct vcpu *t = spare; t; t = t->next)
+		t->foreign_stack = true;
+}
