@@ -2,6 +2,7 @@
 # setup: yes
 # needs: tar xz zstd bzip2 gzip python3
 # timeout: 180
+# modes: tiny flush=500
 # tar with every compressor there and back, streaming, threads, damaged input.
 set -eu
 if [ "${1-}" = setup ]; then

@@ -2,6 +2,9 @@
 # setup: yes
 # launcher: /bin/bash
 # timeout: 120
+# modes: tiny flush=500
+# expect: unwind bash test_command
+# expect: unwind bash -
 # A generated bash script of 2000 lines: functions, subshells, pipelines, here documents, traps, arrays, arithmetic.
 set -eu
 if [ "${1-}" = setup ]; then

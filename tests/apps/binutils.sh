@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # needs: objdump readelf strings nm
 # timeout: 240
+# modes: tiny flush=500
+# expect: unwind libopcodes-*.so *
 # strings, objdump, readelf, nm, size, objcopy over the C library.
 set -eu
 libc=$(ls /lib/x86_64-linux-gnu/libc.so.6)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # needs: busybox
 # timeout: 120
+# modes: tiny flush=300
+# expect: unwind busybox *
 # A static program with many faces.
 set -eu
 b=$(command -v busybox)

@@ -2,6 +2,10 @@
 # setup: yes
 # needs: autoconf gcc make
 # timeout: 600
+# expect: unwind bash test_command
+# expect: unwind bash reader_loop
+# expect: unwind bash run_exit_trap
+# expect: unwind bash -
 # autoconf makes a configure script, which runs: hundreds of small programs.
 set -eu
 if [ "${1-}" = setup ]; then

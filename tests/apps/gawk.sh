@@ -2,6 +2,7 @@
 # setup: yes
 # needs: gawk python3
 # timeout: 120
+# modes: tiny flush=1000
 set -eu
 if [ "${1-}" = setup ]; then
 	python3 -c "

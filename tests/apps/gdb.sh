@@ -2,6 +2,8 @@
 # setup: yes
 # needs: gdb gcc
 # timeout: 120
+# modes: tiny flush=500
+# expect: unwind libc.so.6 _dl_catch_exception
 # gdb --batch on a core file (made natively) and on an executable.
 set -eu
 if [ "${1-}" = setup ]; then

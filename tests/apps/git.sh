@@ -2,6 +2,7 @@
 # needs: git
 # setup: yes
 # timeout: 300
+# modes: tiny
 # init, commit, log, branches, merge, rebase, gc, clone, bisect over 3000 files.
 set -eu
 if [ "${1-}" = setup ]; then

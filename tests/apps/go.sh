@@ -3,8 +3,10 @@
 # needs: go
 # setup: yes
 # timeout: 300
+# modes: tiny flush=300
+# expect: stack-switch hello gogo
+# may: never-called hello runtime.asyncPreempt*
 # Goroutines run on stacks of their own, and the runtime switches between them.
-# verdict: clean unwinds not-clean
 set -eu
 export GOCACHE=$HOME/go-cache GOPATH=$HOME/go GOFLAGS=-mod=mod GO111MODULE=off CGO_ENABLED=0 GOTOOLCHAIN=local
 if [ "${1-}" = setup ]; then

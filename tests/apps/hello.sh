@@ -3,6 +3,10 @@
 # needs: dpkg-source gcc make
 # setup: yes
 # timeout: 300
+# expect: unwind bash test_command
+# expect: unwind bash reader_loop
+# expect: unwind bash run_exit_trap
+# expect: unwind bash -
 # A real package: the source of Debian's hello, its ./configure, make -j2, its tests, make install. The source comes
 # through apt, from the machine's own mirrors.
 set -eu

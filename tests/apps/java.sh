@@ -2,6 +2,11 @@
 # large: default-jdk-headless
 # needs: java javac
 # timeout: 120
+# expect: never-called (generated) -
+# expect: unwind libc.so.6 _dl_catch_exception
+# may: * (generated) -
+# may: * libjvm.so *
+# may: unwind libc.so.6 _dl_catch_exception
 # The HotSpot JVM: its version, the compiler, a program with threads, exceptions from signals, stack overflow, collections.
 set -eu
 java -version 2>&1 | head -1

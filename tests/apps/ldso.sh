@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# modes: tiny flush=300
 # The dynamic linker called directly, with its options.
 set -eu
 ld=/lib64/ld-linux-x86-64.so.2

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 # needs: lua5.4
+# modes: tiny flush=300
+# expect: unwind *lua5.4* *
 # Recursion, coroutines (Lua's own, without a stack switch), closures, string patterns, errors (longjmp), gc, metatables.
 set -eu
 lua5.4 "$TOP/bench/programs/fib.lua" 24

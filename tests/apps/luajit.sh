@@ -2,6 +2,7 @@
 # large: luajit
 # needs: luajit
 # timeout: 60
+# modes: tiny
 # A tracing JIT, its coroutines, ffi callbacks, errors.
 set -eu
 cat >prog.lua <<'END'

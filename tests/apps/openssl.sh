@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # needs: openssl
 # timeout: 180
+# modes: tiny flush=1000
 # Digests, ciphers, keys, signatures, certificates, the algorithms of speed, a TLS handshake on the loopback.
 set -eu
 seq 1 50000 >data

@@ -2,6 +2,9 @@
 # setup: yes
 # needs: perl python3
 # timeout: 120
+# modes: tiny flush=1000
+# expect: unwind perl perl_run
+# expect: unwind perl Perl_call_sv
 set -eu
 if [ "${1-}" = setup ]; then
 	python3 -c "

@@ -3,6 +3,7 @@
 # needs: php
 # timeout: 120
 # modes: tiny flush=300
+# expect: stack-switch php* jump_fcontext
 # Fibers (of Boost's context switch), generators, exceptions, json, regular expressions (with PCRE's JIT), sorting.
 set -eu
 cat >prog.php <<'END'

@@ -3,6 +3,10 @@
 # setup: yes
 # needs: psql runuser
 # timeout: 180
+# modes: tiny
+# may: unwind libc.so.6 _dl_catch_exception
+# may: unwind postgres *
+# may: unwind psql *
 # initdb, a server, tables, joins, a parallel query, an error, a function, shutdown.
 set -eu
 if [ "${1-}" = setup ]; then

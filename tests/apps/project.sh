@@ -3,6 +3,7 @@
 # needs: gcc clang make meson ninja python3
 # setup: yes
 # timeout: 600
+# may: unwind perl *
 # A real project by make -j2 (meson, python3, ninja, gcc, ld underneath): gnomon itself, its command also with clang;
 # what was built is the same bytes as natively.
 set -eu

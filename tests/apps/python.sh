@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # needs: python3
 # timeout: 180
+# modes: tiny flush=1000
 # json, re, subprocess, ctypes, sqlite3, threads, asyncio, multiprocessing, exceptions, and the import of 200 modules.
 set -eu
 py=/usr/bin/python3

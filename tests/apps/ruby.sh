@@ -2,6 +2,9 @@
 # large: ruby
 # needs: ruby
 # timeout: 120
+# modes: tiny flush=1000
+# expect: stack-switch libruby-*.so.* coroutine_transfer
+# expect: unwind libruby-*.so.* *
 # Fibers, enumerators, threads, exceptions, throw, fork, deep recursion, json, yaml, regular expressions.
 set -eu
 cat >prog.rb <<'END'

@@ -3,6 +3,7 @@
 # needs: rustc
 # setup: yes
 # timeout: 300
+# modes: tiny flush=300
 set -eu
 if [ "${1-}" = setup ]; then
 	cat >hello.rs <<-'END'

@@ -2,6 +2,9 @@
 # large: man-db less systemd dpkg-dev cargo
 # needs: man less top ps systemd-analyze apt-get dpkg-deb cargo
 # timeout: 120
+# modes: tiny
+# expect: unwind libc.so.6 _dl_catch_exception
+# may: unwind perl *
 # What an administrator types: man, less, top, ps, systemd-analyze, apt-get -s, dpkg-deb, cargo, id, getent, crontab files.
 set -eu
 printf '.TH T 1\n.SH NAME\nt \\- a page\n.SH DESCRIPTION\nSome \\fBbold\\fP text that is long enough to be broken over two lines at least, so that there is something to do.\n' >t.1

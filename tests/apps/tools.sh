@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # timeout: 120
+# modes: tiny flush=500
 # dash, coreutils, findutils, grep, sed, diff, xargs over a tree of generated files.
 set -eu
 mkdir tree

@@ -2,6 +2,7 @@
 # large: vim
 # needs: vim
 # timeout: 120
+# modes: tiny flush=1000
 set -eu
 seq 1 2000 >file
 cat >script.vim <<'END'
