@@ -64,6 +64,13 @@ check-decoder: all
 	@tools/deps --quiet check
 	@tests/run --build $(B) --only campaign $(CHECKFLAGS)
 
+# what programs were told by Linux 7.2 on a CPU with shadow stacks, line by line; ORACLE is the folder with the recordings
+oracle: all
+	@[ -x '$(ORACLE)/compare.sh' ] || { echo "oracle: ORACLE= the folder of compare.sh and its recordings" >&2; exit 2; }
+	@'$(ORACLE)/build-probes.sh' $(B)/oracle
+	@bad=0; for p in probe_futex probe_shstk; do \
+		'$(ORACLE)/compare.sh' $(B)/oracle/$$p $(B)/gnomon run -- || bad=1; done; exit $$bad
+
 bench: all
 	@tools/deps --quiet bench
 	@bench/run --build $(B) $(BENCHFLAGS)
@@ -83,4 +90,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-robust-long check-decoder fuzz bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-robust-long check-decoder fuzz oracle bench lint analyse install clean

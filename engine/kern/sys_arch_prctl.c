@@ -44,6 +44,26 @@ static u64 default_size(void)
 	return min(PAGE_UP(min(lim[0], SIZE_CAP)), (u64)SHSTK_SIZE_MAX);
 }
 
+/* An empty one in the place of the thread's own, which stays where there is no room. The engine needs one to
+ * translate calls, whether the guest has one or not. */
+static long replace_stack(struct vcpu *v, u64 size)
+{
+	struct shstk old = v->ss, new;
+	u64 lo = v->own_lo, new_lo;
+	long r = shstk_create(v, size);
+
+	if (r)
+		return r;
+	new = v->ss;
+	new_lo = v->own_lo;
+	v->ss = old;
+	v->own_lo = lo;
+	shstk_release(v);
+	v->ss = new;
+	v->own_lo = new_lo;
+	return 0;
+}
+
 static long enable_shstk(struct vcpu *v)
 {
 	u64 size;
@@ -55,7 +75,7 @@ static long enable_shstk(struct vcpu *v)
 		size = default_size();
 		if (!size)
 			return -EINVAL;
-		r = shstk_create(v, size);
+		r = replace_stack(v, size);
 		if (r)
 			return r;
 		v->shstk_on = true;
@@ -72,11 +92,13 @@ static long disable_shstk(struct vcpu *v)
 		return 0;
 	if (!engine_decides()) {
 		gaddr_t lo = v->own_lo, hi = v->own_lo + v->own_size;
+		long r = replace_stack(v, hi - lo);
 
+		if (r)
+			return r;
 		v->shstk_on = false;
 		if (hi > lo)
 			vma_clear(lo, hi);
-		shstk_release(v);
 	}
 	v->wrss_on = false;
 	v->shstk_features &= ~(SHSTK_SHSTK | SHSTK_WRSS);

@@ -237,6 +237,7 @@ static void load(struct initial *in)
 	sys5(__NR_prctl, PR_SET_NAME, eng.comm, 0, 0, 0);
 }
 
+/* Calls and returns need one to be translated at all; whether it is the guest's is a matter of v->shstk_on. */
 static void start_shadow_stack(struct vcpu *v)
 {
 	struct { u64 cur, max; } lim = { 0, 0 };
@@ -248,7 +249,7 @@ static void start_shadow_stack(struct vcpu *v)
 	if (r)
 		rt_die(GN_EXIT_USAGE, "no room for a shadow stack: %s (ulimit -v too small?)",
 		       error_text(r) ? error_text(r) : "refused");
-	v->shstk_on = true;
+	v->shstk_on = eng.set.mode != GN_MODE_RUN;
 }
 
 /* what a BUG block says besides the condition. Host handlers find bugs too, with everything blocked */
@@ -302,8 +303,7 @@ void __noreturn start_main(u64 *sp)
 	sig_init();
 	if (sig_thread_init(v, NULL) || kern_init(v))
 		rt_die(GN_EXIT_USAGE, "no memory for the first thread (ulimit -v too small?)");
-	if (eng.set.mode == GN_MODE_CHECK)
-		start_shadow_stack(v);
+	start_shadow_stack(v);
 	report_exec(eng.exe);
 	cpu_run(v);
 }
