@@ -26,7 +26,6 @@
 #include "cpu/threads.h"
 #include "kern/kern.h"
 #include "kern/report.h"
-#include "kern/robust.h"
 #include "kern/vma.h"
 
 #define PAGES 64
@@ -73,15 +72,6 @@ long sig_safe_syscall(struct vcpu *v, long nr, const u64 a[6])
 	return sys_6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 a[6], u64 m) { return sig_safe_syscall(v, nr, a); }
-void robust_scan(const struct robust_range *r) { }
-void robust_exit(struct vcpu *v) { }
-void robust_after_fork(struct vcpu *v) { }
-bool robust_touches(const struct robust_range *r) { return false; }
-bool robust_goes_fixed(const struct robust_range *r, gaddr_t word) { return true; }
-bool robust_goes_pages(const struct robust_range *r, gaddr_t word) { return true; }
-bool robust_goes_shmdt(const struct robust_range *r, gaddr_t word) { return true; }
-SYSCALL(futex) { return sig_safe_syscall(v, __NR_futex, a); }
-SYSCALL(set_robust_list) { return sys2(__NR_set_robust_list, a[0], a[1]); }
 SYSCALL(exec) { return -ENOSYS; }
 SYSCALL(execat) { return -ENOSYS; }
 
