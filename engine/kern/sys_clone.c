@@ -137,7 +137,7 @@ SYSCALL(exit)
 		cpu_stats(v);
 		report_exit(status & 0xff);
 	}
-	cpu_thread_exit(v, status); /* the group's status is that of its first thread: not exit_group's */
+	cpu_thread_exit(v, status); /* which thread's status is the group's, the host knows */
 }
 
 SYSCALL(exit_group)
