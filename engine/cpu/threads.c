@@ -133,6 +133,8 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	if (cpu_up.fork)
 		cpu_up.fork(0);
 	ca->stack = ca->stack_size = 0;
+	v->birth = ca->flags;
+	ca->flags &= ~CLONE_CLEAR_SIGHAND; /* our handlers must stay: sig/ does it */
 	ret = sys2(__NR_clone3, ca, size);
 	if (ret == -ENOSYS)
 		ret = sys5(__NR_clone, ca->flags | ca->exit_signal, 0, ca->flags & CLONE_PIDFD ? ca->pidfd :
@@ -273,6 +275,8 @@ static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 	if (!c)
 		return -ENOMEM;
 	bury_gone();
+	c->birth = ca->flags;
+	ca->flags &= ~CLONE_CLEAR_SIGHAND; /* as in do_fork() */
 	c->stranger = v->stranger || !(ca->flags & CLONE_THREAD);
 	ret = new_thread_state(v, c, ca);
 	if (!ret && cpu_up.thread_new)

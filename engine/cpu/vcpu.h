@@ -90,6 +90,7 @@ struct vcpu {
 	struct shstk kit_stack;  /* made for this kit; not in use by a vfork child, which has its parent's */
 	bool foreign_stack;      /* it is the parent's process': shared memory goes through a fork */
 	u64 tables_epoch;        /* cache_epoch when the kit was left */
+	u64 birth;               /* clone flags it was made with */
 	gaddr_t clear_tid;       /* set_tid_address: the kernel writes there when the thread ends */
 	struct cpu_fault {
 		int signo, code, trapno;

@@ -9,6 +9,7 @@
 #include "kern/kern.h"
 #include "kern/report.h"
 #include "kern/robust.h"
+#include "kern/vma.h"
 
 #define CLONE_ARGS_VER0 64
 #define TASK_TOP 0x7ffffffff000ul
@@ -111,6 +112,12 @@ SYSCALL(clone3)
 	return cpu_clone(v, &ca, min(a[1], (u64)sizeof(ca)));
 }
 
+SYSCALL(set_tid_address)
+{
+	v->clear_tid = a[0];
+	return sys1(__NR_set_tid_address, a[0]);
+}
+
 /* a child that shares our memory (vfork) ends without the program image ending */
 static bool is_guest_of_memory(const struct vcpu *v)
 {
@@ -121,12 +128,16 @@ SYSCALL(exit)
 {
 	int status = (int)a[0];
 
+	if (!sig_quit(v))
+		return SIG_RESTART;
+	if (v->clear_tid) /* the kernel cannot write where code is guarded */
+		vma_unguard(v, v->clear_tid, v->clear_tid + 4);
 	robust_exit(v); /* as long as its head can be found by others */
 	if (cpu_thread_leave(v) && !is_guest_of_memory(v)) {
 		cpu_stats(v);
 		report_exit(status & 0xff);
 	}
-	cpu_thread_exit(v, status); /* the group's status is that of its first thread: not exit_group's */
+	cpu_thread_exit(v, status); /* which thread's status is the group's, the host knows */
 }
 
 SYSCALL(exit_group)

@@ -188,14 +188,7 @@ static long count_args(char *const *argv)
 
 static long exec_engine(struct vcpu *v, const struct handover *h, char *const *argv, char *const *envp)
 {
-	long r;
-
-	if (v)
-		sig_prepare_exec(v);
-	r = sys5(__NR_execveat, h->base + GN_FD_ENGINE, "", argv, envp, AT_EMPTY_PATH);
-	if (v)
-		sig_exec_failed(v);
-	return r;
+	return sig_exec(v, h->base + GN_FD_ENGINE, "", argv, envp, AT_EMPTY_PATH);
 }
 
 /* argv of a script: the interpreters and their arguments in the place of argv[0] */
@@ -250,11 +243,7 @@ long replace_host(struct vcpu *v, int dirfd, const char *path, int flags, char *
 
 	exec_enter();
 	engine_fds_cloexec(true);
-	if (v)
-		sig_prepare_exec(v);
-	r = sys5(__NR_execveat, dirfd, path, argv, envp, flags);
-	if (v)
-		sig_exec_failed(v);
+	r = sig_exec(v, dirfd, path, argv, envp, flags);
 	engine_fds_cloexec(false);
 	exec_leave();
 	return r;

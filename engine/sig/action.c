@@ -13,6 +13,7 @@
 #define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 #define STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
 #define MINSIGSTKSZ_ 2048
+#define CLEAR_SIGHAND (1ul << 32) /* CLONE_CLEAR_SIGHAND */
 
 enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
 
@@ -83,6 +84,23 @@ static void host_altstack(struct vcpu *v)
 	sys2(__NR_sigaltstack, &ss, NULL);
 }
 
+/* in the child: what CLONE_CLEAR_SIGHAND asks for */
+static void clear_handlers(struct vcpu *v)
+{
+	struct ksigaction dfl = { 0 };
+
+	for (int n = 1; n <= GSIG_MAX; n++)
+		if (v->sig->acts->a[n].handler > 1)
+			sig_action(v, n, &dfl, NULL);
+}
+
+static void thread_start(struct vcpu *v)
+{
+	host_altstack(v);
+	if (v->birth & CLEAR_SIGHAND)
+		clear_handlers(v);
+}
+
 static void hold_signals(struct vcpu *v, bool all)
 {
 	u64 set = all ? ~0ul : 0;
@@ -125,7 +143,7 @@ long sig_thread_init(struct vcpu *v, struct vcpu *parent)
 	u64 mask = 0;
 
 	cpu_up.thread_new = thread_new;
-	cpu_up.thread_start = host_altstack;
+	cpu_up.thread_start = thread_start;
 	cpu_up.hold_signals = hold_signals;
 	cpu_up.release_signals = host_mask_update;
 	if (parent)
@@ -152,6 +170,8 @@ void sig_after_fork(struct vcpu *v)
 	/* what is pending for the parent is its own; that child's mask is put right by release_signals() */
 	v->sig->queued = 0;
 	__atomic_and_fetch(&v->pending, ~(u32)PEND_SIGNAL, __ATOMIC_SEQ_CST);
+	if (v->birth & CLEAR_SIGHAND)
+		clear_handlers(v);
 }
 
 void host_mask_update(struct vcpu *v)
@@ -218,38 +238,63 @@ long sig_altstack(struct vcpu *v, const struct kstack *ss, struct kstack *old)
 	return 0;
 }
 
-void sig_clear_handlers(void)
+static bool ignores_sync(const struct vcpu *v)
 {
-	struct vcpu *v = vcpu_self();
-	struct ksigaction dfl = { 0 };
-
 	for (int n = 1; n <= GSIG_MAX; n++)
-		if (v->sig->acts->a[n].handler > 1)
-			sig_action(v, n, &dfl, NULL);
+		if (SYNC_SIGNALS & BIT(n) && v->sig->acts->a[n].handler == 1)
+			return true;
+	return false;
 }
 
-void sig_prepare_exec(struct vcpu *v)
+/* exec leaves ignored signals ignored and resets the others. Ours are never ignored, as long as there is a choice */
+static void ignore_sync(const struct vcpu *v, bool on)
 {
-	struct ksigaction h = { 0 };
-	u64 mask = v->sig->mask;
+	struct ksigaction h = { .handler = 1 };
 
+	for (int n = 1; n <= GSIG_MAX; n++)
+		if (SYNC_SIGNALS & BIT(n) && v->sig->acts->a[n].handler == 1) {
+			if (on)
+				sys4(__NR_rt_sigaction, n, &h, NULL, 8);
+			else
+				action_host(n, &v->sig->acts->a[n]);
+		}
+}
+
+long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, char *const *envp, int flags)
+{
+	const u64 a[6] = { (u64)dirfd, (u64)path, (u64)argv, (u64)envp, (u64)flags };
+	bool began = true, ignored, alone;
+	long r;
+
+	if (!v)
+		return sys5(__NR_execveat, dirfd, path, argv, envp, flags);
 	cpu_up.dying(v); /* while the engine still has its signals */
-	for (int n = 1; n <= GSIG_MAX; n++) {
-		if (!(SYNC_SIGNALS & BIT(n)))
-			continue;
-		h.handler = v->sig->acts->a[n].handler == 1;
-		sys4(__NR_rt_sigaction, n, &h, NULL, 8);
-	}
-	sys4(__NR_rt_sigprocmask, 2, &mask, NULL, 8);
-}
-
-void sig_exec_failed(struct vcpu *v)
-{
-	for (int n = 1; n <= GSIG_MAX; n++)
-		if (SYNC_SIGNALS & BIT(n))
-			action_host(n, &v->sig->acts->a[n]);
+	ignored = ignores_sync(v);
+	alone = v->vfork_child || cpu_thread_count() == 1;
+	if (ignored && !alone)
+		cache_lock(); /* no kick is ignored: they are sent with it held */
+	if (ignored)
+		ignore_sync(v, true);
+	sys4(__NR_rt_sigprocmask, 2, &v->sig->mask, NULL, 8);
+	r = sig_syscall_raw(__NR_execveat, a, &v->pending, &began);
 	host_mask_update(v);
 	cpu_up.alive(v);
+	if (ignored)
+		ignore_sync(v, false);
+	if (ignored && !alone)
+		cache_unlock();
+	return r == -EINTR && !began ? SIG_RESTART : r;
+}
+
+bool sig_quit(struct vcpu *v)
+{
+	u64 async = ~SYNC_SIGNALS;
+
+	sys4(__NR_rt_sigprocmask, 2, &async, NULL, 8);
+	if (!(v->sig->queued & ~v->sig->mask))
+		return true;
+	host_mask_update(v);
+	return false;
 }
 
 void __noreturn action_die(struct vcpu *v, int signo)

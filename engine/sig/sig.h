@@ -36,11 +36,12 @@ u64 sig_mask(struct vcpu *v);
 void sig_set_mask(struct vcpu *v, u64 mask); /* SIGKILL/SIGSTOP removed; pending ones looked at */
 long sig_altstack(struct vcpu *v, const struct kstack *ss, struct kstack *old);
 long sig_return(struct vcpu *v);
-/* all dispositions to default (CLONE_CLEAR_SIGHAND in the child) */
-void sig_clear_handlers(void);
-/* before execve: make the host's mask and dispositions what the new program must inherit; undo if exec fails */
-void sig_prepare_exec(struct vcpu *v);
-void sig_exec_failed(struct vcpu *v);
+/* execveat at the host, with the mask and the dispositions that the new program must inherit. Comes back if it fails, or
+ * with SIG_RESTART if a handler must run first. v is NULL before there are threads */
+long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, char *const *envp, int flags);
+/* The thread is about to end: no asynchronous signal will be taken any more. False: one has come that was to be handled
+ * first, and nothing is changed */
+bool sig_quit(struct vcpu *v);
 
 /* Before a thread is seen by anybody: the slot is cleared for who stands in the vDSO's unlock window. v's guest state is
  * exact: its own thread, or one that is outside (window.c) */

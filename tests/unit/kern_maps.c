@@ -50,6 +50,7 @@ void cpu_thread_exit(struct vcpu *v, int status) { _exit(status); }
 bool cpu_thread_leave(struct vcpu *v) { return false; }
 void sig_thread_exit(struct vcpu *v) { }
 void sig_after_fork(struct vcpu *v) { }
+bool sig_quit(struct vcpu *v) { return true; }
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end) { }
 long shstk_create(struct vcpu *v, u64 size) { v->ss.lo = v->own_lo = 0x10000; return 0; }
 void shstk_release(struct vcpu *v) { v->own_lo = 0; }
