@@ -2,7 +2,7 @@
 /*
  * waiters KILLS: as storm.c, but somebody in another process waits for the lock all the time.
  *
- * T holds the lock until the word says that there are waiters, and lets go; D looks when it likes (T runs only while D
+ * T holds the lock until the word says that there are waiters, and lets go; D looks when it likes (T runs while D
  * sleeps) and, where T stands behind the release and before the wake, ends its process's mapping of the lock and
  * kills the process. The kernel's own help, a wake on behalf of the dead thread, does not come then: the word is not
  * there any more. The third process must get the lock all the same.
@@ -16,6 +16,8 @@
 static struct shared {
 	volatile pid_t t;
 	volatile bool open;
+	volatile bool unlocking; /* T is in pthread_mutex_unlock */
+	volatile bool enough;    /* T shall not lock again */
 	volatile long turns; /* how often the third process had the lock */
 	volatile bool stop;
 } *sh;
@@ -46,22 +48,30 @@ static void *unlocker(void *arg)
 	idle_priority();
 	sh->t = (pid_t)syscall(SYS_gettid);
 	for (;;) {
+		while (sh->enough)
+			;
 		lock();
 		while (!(word_of(m) & 0x80000000u))
 			;
+		sh->unlocking = true;
 		pthread_mutex_unlock(m);
+		sh->unlocking = false;
 	}
 	return NULL;
 }
 
-/* T's slot names the lock, the word is free, and stays so: had the third process been woken it would have taken it */
+/* T is in its unlock, its slot names the lock, the word is free and stays so: had the third process been woken it would
+ * have taken it. T goes on as soon as D sleeps, but not into another lock. */
 static bool before_wake(struct head *h)
 {
 	double end = seconds() + 50e-6;
 
-	while (h->pending && !(word_of(m) & TID_MASK))
+	sh->enough = true;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	while (sh->unlocking && h->pending && !(word_of(m) & TID_MASK))
 		if (seconds() > end)
 			return true;
+	sh->enough = false;
 	return false;
 }
 
@@ -86,16 +96,31 @@ static void __attribute__((noreturn)) process(unsigned seed)
 		pause();
 }
 
-/* has the third process gone on, within a second? If not it is helped */
-static bool asleep(long turns)
+/* not merely waiting for a CPU */
+static bool sleeps(pid_t pid)
 {
-	double end = seconds() + 1;
+	char path[64], text[256] = "", *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	need(f && fgets(text, sizeof(text), f), path);
+	fclose(f);
+	p = strrchr(text, ')');
+	return p && p[2] == 'S';
+}
+
+/* Does the third process sleep for a second, although nobody else is left? Then it is helped */
+static bool asleep(pid_t third, long turns)
+{
+	double since = seconds();
 
 	while (sh->turns <= turns + 1) {
-		if (seconds() < end) {
-			usleep(100);
+		usleep(100);
+		if (!sleeps(third))
+			since = seconds();
+		if (seconds() - since < 1)
 			continue;
-		}
 		syscall(SYS_futex, m, FUTEX_WAKE, 1);
 		return true;
 	}
@@ -124,7 +149,7 @@ int main(int argc, char **argv)
 		int status;
 
 		sh->t = 0;
-		sh->open = false;
+		sh->open = sh->unlocking = sh->enough = false;
 		pid = fork();
 		need(pid >= 0, "fork");
 		if (!pid)
@@ -132,7 +157,7 @@ int main(int argc, char **argv)
 		waitpid(pid, &status, 0);
 		need(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the process died by itself");
 		open += sh->open;
-		hung += asleep(sh->turns);
+		hung += asleep(third, sh->turns);
 	}
 	sh->stop = true;
 	kill(third, SIGKILL);
