@@ -162,8 +162,9 @@ struct cpu_upcalls {
 	void (*thread_end)(struct vcpu *v);
 	/* count and record a violation. Guest state is exact and is not changed. */
 	void (*report)(struct vcpu *v, const struct violation *viol);
-	/* this thread's next step ends all others: what they are in the middle of; and it did not, after all */
-	void (*dying)(struct vcpu *v);
+	/* This thread's next step ends all others: what they are in the middle of; true if they wait, with cache_lock held,
+	 * until it did not, after all: alive() */
+	bool (*dying)(struct vcpu *v);
 	void (*alive)(struct vcpu *v);
 	/* [holds: cache_lock] the vDSO's robust unlock is translated for the first time */
 	void (*unlock_used)(struct vcpu *v);

@@ -140,16 +140,17 @@ static bool held;
  * Threads are stopped only where that can matter: the vDSO's unlock has been used, so that one may stand in its window,
  * or somebody's slot is set. A vfork child's end is nobody else's.
  */
-void robust_hold(struct vcpu *v)
+bool robust_hold(struct vcpu *v)
 {
 	if (v->pid != kern_pid || cpu_thread_count() < 2 || (!eng.unlock_used && !robust_touches(&everything)))
-		return;
+		return false;
 	cpu_hold_others(v);
 	held = true;
 	for (struct vcpu *t = cpu_threads; t; t = t->next)
 		if (t != v && t->pid == v->pid && !t->gone)
 			sig_finish_window(t);
 	look_locked(&everything, true);
+	return true;
 }
 
 void robust_release(struct vcpu *v)

@@ -49,8 +49,9 @@ void robust_exit(struct vcpu *v);               /* it ends by its own system cal
 void robust_after_fork(struct vcpu *v);         /* it is a copy */
 
 /* The calling thread's next step ends the whole process: what all others are in the middle of is brought to its end, and
- * they stay where they are. Then it did not (execve failed) */
-void robust_hold(struct vcpu *v);
+ * they stay where they are, with cache_lock held: true. False: nobody had to be stopped. robust_release(): it did not end
+ * after all (execve failed) */
+bool robust_hold(struct vcpu *v);
 void robust_release(struct vcpu *v);
 
 /* robust_maps.c */

@@ -263,15 +263,15 @@ static void ignore_sync(const struct vcpu *v, bool on)
 long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, char *const *envp, int flags)
 {
 	const u64 a[6] = { (u64)dirfd, (u64)path, (u64)argv, (u64)envp, (u64)flags };
-	bool began = true, ignored, alone;
+	bool began = true, ignored, held, lock;
 	long r;
 
 	if (!v)
 		return sys5(__NR_execveat, dirfd, path, argv, envp, flags);
-	cpu_up.dying(v); /* while the engine still has its signals */
+	held = cpu_up.dying(v); /* while the engine still has its signals */
 	ignored = ignores_sync(v);
-	alone = v->vfork_child || cpu_thread_count() == 1;
-	if (ignored && !alone)
+	lock = ignored && !held && !v->vfork_child && cpu_thread_count() > 1;
+	if (lock)
 		cache_lock(); /* no kick is ignored: they are sent with it held */
 	if (ignored)
 		ignore_sync(v, true);
@@ -281,7 +281,7 @@ long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, ch
 	cpu_up.alive(v);
 	if (ignored)
 		ignore_sync(v, false);
-	if (ignored && !alone)
+	if (lock)
 		cache_unlock();
 	return r == -EINTR && !began ? SIG_RESTART : r;
 }
