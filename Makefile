@@ -2,6 +2,7 @@
 # Names the few commands of the README; Meson does the work.
 B ?= build
 NINJA = ninja -C $(B) $(if $(V),-v) $(if $(JOBS),-j$(JOBS))
+TESTJOBS = $(if $(JOBS),--jobs $(JOBS))
 MESONFLAGS ?=
 DESTDIR ?=
 prefix ?=
@@ -30,26 +31,26 @@ demo: all
 
 check: all
 	@tools/deps --quiet check
-	@tests/run --build $(B) $(CHECKFLAGS)
+	@tests/run --build $(B) $(TESTJOBS) $(CHECKFLAGS)
 
 check-apps: all
 	@tools/deps --quiet apps
-	@tests/run --build $(B) --only apps --large $(CHECKFLAGS)
+	@tests/run --build $(B) $(TESTJOBS) --only apps --large $(CHECKFLAGS)
 
 check-apps-long: all
 	@tools/deps --quiet apps
-	@tests/run --build $(B) --only apps --large --long $(CHECKFLAGS)
+	@tests/run --build $(B) $(TESTJOBS) --only apps --large --long $(CHECKFLAGS)
 
 # what is an ordinary program (the command, the unit tests) with the sanitizers of the compiler
 check-asan:
 	@$(MAKE) --no-print-directory B=build-asan MESONFLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fno-sanitize-recover=all' all
 	@tools/deps --quiet check
-	@tests/run --build build-asan --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output
+	@tests/run --build build-asan $(TESTJOBS) --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output
 
 # the same for memory that was never written: reading reports, damaged ones too
 check-valgrind: all
 	@tools/deps --quiet lint
-	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) --timeout-factor 4 $(CHECKFLAGS) cli/cli
+	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) $(TESTJOBS) --timeout-factor 4 $(CHECKFLAGS) cli/cli
 
 # The storms of tests/robust with 100 000 kills each: about half an hour
 check-robust-long: all
@@ -57,12 +58,12 @@ check-robust-long: all
 
 fuzz: all
 	@tools/deps --quiet check
-	@tests/run --build $(B) --only fuzz $(CHECKFLAGS)
+	@tests/run --build $(B) $(TESTJOBS) --only fuzz $(CHECKFLAGS)
 
 # the decoder against Zydis on all code of this machine: docs/decoder.md
 check-decoder: all
 	@tools/deps --quiet check
-	@tests/run --build $(B) --only campaign $(CHECKFLAGS)
+	@tests/run --build $(B) $(TESTJOBS) --only campaign $(CHECKFLAGS)
 
 # what programs were told by Linux 7.2 on a CPU with shadow stacks, line by line; ORACLE is the folder with the recordings
 oracle: all
