@@ -25,4 +25,5 @@ SAME(SLOT_CMASK, calls.mask);
 SAME(SLOT_SWITCH, switch_pc);
 SAME(SLOT_SWITCH_FROM, switch_from);
 SAME(SLOT_SWITCH_TO, switch_to);
+SAME(SLOT_SLICE, slice_pc);
 _Static_assert(sizeof(struct vcpu) <= VCPU_SIZE, "VCPU_SIZE");

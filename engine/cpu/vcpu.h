@@ -63,6 +63,7 @@ struct vcpu {
 	struct itable jumps, calls; /* SLOT_JMASK, SLOT_CMASK: their masks */
 	gaddr_t switch_pc;       /* SLOT_SWITCH: the last instruction that loaded RSP from elsewhere, */
 	u64 switch_from, switch_to; /* and RSP around it */
+	gaddr_t slice_pc;        /* SLOT_SLICE: the last one that added a register to RSP */
 	u32 left;                /* SLOT_LEFT: the thread has ended, its kit is free (cpu/kit.c) */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */

@@ -128,14 +128,19 @@ static bool is_retpoline(gaddr_t ret)
 /*
  * Where the stack pointer is at home, a return to what was not pushed is a push and a ret; where it is not, somebody
  * moved it. Stacks that are pieces of one mapping cannot be told apart by their addresses: there it counts whether RSP
- * was loaded, and by whom (a runtime that jumps behind it; an exception, which returns itself, is no switch).
+ * was loaded, and by whom (a runtime that jumps behind it; an exception, which returns itself, is no switch). And where
+ * the stack stays and what is on it is exchanged, the words are the return addresses of other calls.
  */
-static u32 classify(struct vcpu *v, const struct place *p, struct switcher *s)
+static u32 classify(struct vcpu *v, const struct place *p, u64 word, struct switcher *s)
 {
 	bool away = (p->frame && !p->same) || p->parked || (!p->known_stack && v->twin_sp < shstk_top(v));
 
 	if (p->frame && p->same)
 		return GN_UNWIND;
+	if (p->known_stack && v->slice_pc && switcher_call_site(word)) {
+		*s = (struct switcher){ v->slice_pc, false };
+		return GN_STACK_SWITCH;
+	}
 	if (p->victim && !away)
 		return is_retpoline(v->rip) ? GN_NEVER_CALLED : GN_OVERWRITTEN;
 	*s = switcher_find(v);
@@ -194,7 +199,7 @@ bool violation_return(struct vcpu *v, u64 word)
 	struct place p = look_for(v, v->gregs[RSP], word);
 	struct switcher s = { 0 };
 	struct violation viol = {
-		.class = classify(v, &p, &s),
+		.class = classify(v, &p, word, &s),
 		.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0,
 	};
 

@@ -505,3 +505,9 @@ bool insn_loads_rsp(const struct insn *in)
 	}
 	return false;
 }
+
+bool insn_slices_stack(const struct insn *in)
+{
+	return in->class == INSN_PLAIN && !in->map && !in->enc && in->opcode == 0x01 && !in->mem && (in->modrm & 7) == 4 &&
+	       !(in->rex & 1);
+}

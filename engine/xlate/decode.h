@@ -120,6 +120,8 @@ long insn_decode(struct insn *in, const u8 *code, size_t avail, gaddr_t pc);
  * moved it. Of a plain instruction as either decoder gives it.
  */
 bool insn_loads_rsp(const struct insn *in);
+/* ADD of a register to RSP: no compiler makes one; greenlet does, when it exchanges what is on the stack */
+bool insn_slices_stack(const struct insn *in);
 
 /*
  * The same for the translator, several times as fast. A plain instruction without legacy prefixes that names neither

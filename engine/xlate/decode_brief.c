@@ -27,7 +27,8 @@ enum {
 /* clang-format off */
 const u16 decode_shapes[2][256] = {
 	{
-		EIGHT(ALU_ROW), /* 00..3F */
+		OK | M, OK | M | TO_RM, OK | M, OK | M, OK | I8, OK | IZ, 0, 0, /* 00..07: no ADD to RSP */
+		ALU_ROW, TWO(ALU_ROW), FOUR(ALU_ROW),   /* 08..3F */
 		X16(0), OPC8(OK), OPC8(OK),              /* 40..5F: REX, push, pop */
 		0, 0, 0, OK | M, X4(0), OK | IZ, OK | M | IZ, OK | I8, OK | M | I8, X4(0), /* 60..6F */
 		X16(REL8 | JCC),                        /* 70..7F */

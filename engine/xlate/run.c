@@ -46,6 +46,8 @@ static void translate_copy(struct xl *x, const struct insn *in)
 	bring_home(x, in);
 	if (unlikely(insn_loads_rsp(in)))
 		xl_load_rsp(x, in);
+	else if (unlikely(insn_slices_stack(in)))
+		xl_slice(x, in);
 	else
 		xl_copy(x, in);
 }

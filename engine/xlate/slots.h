@@ -28,7 +28,8 @@
 #define SLOT_SWITCH 0x130 /* where RSP was loaded last, */
 #define SLOT_SWITCH_FROM 0x138 /* before */
 #define SLOT_SWITCH_TO 0x140   /* and after */
-#define SLOT_LEFT 0x148 /* dword: the thread is gone for good */
+#define SLOT_SLICE 0x148       /* where a register was added to RSP last */
+#define SLOT_LEFT 0x150 /* dword: the thread is gone for good */
 
 /* tables behind struct vcpu, in the same reservation */
 #define VCPU_SIZE 0x4000

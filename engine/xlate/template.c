@@ -77,12 +77,24 @@ void xl_copy(struct xl *x, const struct insn *in)
 	xl_record(x, RK_PLAIN, in->len);
 }
 
+static void note_pc(struct xl *x, u32 slot)
+{
+	mov_slot_imm(&x->e, slot, (u32)x->pc);
+	mov_slot_imm(&x->e, slot + 4, (u32)(x->pc >> 32));
+}
+
+void xl_slice(struct xl *x, const struct insn *in)
+{
+	note_pc(x, SLOT_SLICE);
+	xl_record(x, RK_PLAIN, 0);
+	xl_copy(x, in);
+}
+
 void xl_load_rsp(struct xl *x, const struct insn *in)
 {
 
 	mov_slot_r(&x->e, SLOT_SWITCH_FROM, G_RSP);
-	mov_slot_imm(&x->e, SLOT_SWITCH, (u32)x->pc);
-	mov_slot_imm(&x->e, SLOT_SWITCH + 4, (u32)(x->pc >> 32));
+	note_pc(x, SLOT_SWITCH);
 	xl_record(x, RK_PLAIN, 0);
 	xl_copy(x, in);
 	mov_slot_r(&x->e, SLOT_SWITCH_TO, G_RSP);

@@ -58,6 +58,7 @@ void xl_exit_site(struct xl *x, u8 kind, gaddr_t target);
 void xl_copy(struct xl *x, const struct insn *in);
 /* the copy of an instruction that may take RSP to another stack, and a note of it for reports */
 void xl_load_rsp(struct xl *x, const struct insn *in);
+void xl_slice(struct xl *x, const struct insn *in);
 void xl_jcc(struct xl *x, u8 cc, gaddr_t target, u32 glen);
 /* copies with another memory operand (operand.c): one out of reach of disp32; one of gs: */
 void xl_far_operand(struct xl *x, const struct insn *in);

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 
-from harness import FAIL, PASS, SKIP, Job, Outcome, execute
+from harness import FAIL, PASS, SKIP, Job, Outcome, execute, no_time
 from judge import Gnomon, compare, crossed, directives, environment, folder, verdict, which
 
 # what the shell that runs the script shows by itself: its error exits (longjmp), and glibc's vfork where it is not told
@@ -103,7 +103,10 @@ class App:
         if "native" in self.opt.modes:
             yield Outcome(self.name + "[native]", PASS)
         for mode in self.modes():
-            yield self.translated(mode, native)
+            if no_time(self.opt):
+                yield Outcome("%s[%s]" % (self.name, mode), SKIP, "no time left")
+            else:
+                yield self.translated(mode, native)
 
     def modes(self):
         """check, and where there is time those that the script names: "flush=500" where flush is asked for"""

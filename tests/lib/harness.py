@@ -138,7 +138,14 @@ class Printer:
         return 1 if self.count[FAIL] else 0
 
 
+def no_time(opt):
+    return opt.deadline is not None and time.monotonic() > opt.deadline
+
+
 def one(job, printer, base):
+    if no_time(printer.opt):
+        printer.say(Outcome(job.name, SKIP, "no time left"))
+        return
     work = os.path.join(base, re.sub(r"[^A-Za-z0-9_.-]", "_", job.name))
     os.makedirs(work)
     try:
