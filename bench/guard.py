@@ -9,13 +9,14 @@ import subprocess
 ROWS = [("mmap + munmap, 1 thread", "munmap", 1, 200000), ("mmap + munmap, 64 threads", "munmap", 64, 200000),
         ("munmap of nothing, 1 thread", "hole", 1, 1000000), ("munmap of nothing, 64 threads", "hole", 64, 300000),
         ("robust lock + unlock", "lock", 1, 3000000), ("pthread_create + join", "thread", 1, 10000),
-        ("signal to itself", "signal", 1, 20000), ("fork + wait", "fork", 1, 500)]
-WAYS = ("bare", "guard", "guard --supervise")
+        ("signal to itself", "signal", 1, 20000), ("fork + wait", "fork", 1, 500),
+        ("vDSO's robust unlock", "unlock", 1, 5000000)]
+WAYS = ("bare", "guard", "guard --supervise", "gnomon check")
 
 
 def measure(gnomon, exe, rounds, env):
     """[{'name':, 'ns': {way: median}}]"""
-    prefix = {"bare": [], "guard": [gnomon, "guard", "--"], "guard --supervise": [gnomon, "guard", "--supervise", "--"]}
+    prefix = {"gnomon check": [gnomon, "check", "-q", "--"], "bare": [], "guard": [gnomon, "guard", "--"], "guard --supervise": [gnomon, "guard", "--supervise", "--"]}
     out = []
     for name, what, threads, count in ROWS:
         ns = {w: [] for w in WAYS}
@@ -31,5 +32,5 @@ def measure(gnomon, exe, rounds, env):
 def markdown(rows):
     o = ["| robust mutexes, ns per operation | " + " | ".join(WAYS) + " |", "|---|" + "---|" * len(WAYS)]
     for r in rows:
-        o.append("| %s | %s |" % (r["name"], " | ".join("%.0f" % r["ns"][w] for w in WAYS)))
+        o.append("| %s | %s |" % (r["name"], " | ".join("%.1f" % x if x < 100 else "%.0f" % x for x in (r["ns"][w] for w in WAYS))))
     return o

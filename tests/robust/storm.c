@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm KILLS HOW: kills a process again and again while one thread of it is on its way out of an unlock.
+ * storm KILLS HOW [kill|exit|abort|exec]: ends a process again and again while one thread of it is on its way out of an unlock.
  *
  * Each process has a thread T that unlocks and a thread D that was waiting. Both share a CPU and T has the lowest
  * priority, so T's wake in the unlock lets D run at once: T stands behind the release and before the store that
  * clears list_op_pending. D takes the lock, is the last to need it, and does away with its memory. What lies there
- * next is a file full of T's thread id, and then the process is killed.
+ * next is a file full of T's thread id, and then D ends the process.
  *
  *   remap     D unmaps the lock and maps the file there
  *   fixed     D maps the file over the lock
@@ -25,7 +25,7 @@ struct shared { /* between the process and its parent */
 static struct shared *sh;
 static pthread_mutex_t *m;
 static int ids_fd;
-static const char *how;
+static const char *how, *way;
 static int cpu;
 
 static void *unlocker(void *arg)
@@ -88,6 +88,12 @@ static void __attribute__((noreturn)) process(void)
 	pthread_mutex_destroy(m);
 	replace();
 	sh->open = h && h->pending;
+	if (!strcmp(way, "exit"))
+		_exit(0);
+	if (!strcmp(way, "abort"))
+		abort();
+	if (!strcmp(way, "exec"))
+		execl("/bin/true", "true", NULL);
 	kill(getpid(), SIGKILL);
 	for (;;)
 		pause();
@@ -98,7 +104,11 @@ int main(int argc, char **argv)
 	int kills = argc > 1 ? atoi(argv[1]) : 100, open = 0, changed = 0, late = 0, last;
 	double start = seconds();
 
+	int want;
+
 	how = argc > 2 ? argv[2] : "remap";
+	way = argc > 3 ? argv[3] : "kill";
+	want = !strcmp(way, "kill") ? SIGKILL : !strcmp(way, "abort") ? SIGABRT : 0;
 	cpus(&cpu, &last);
 	sh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < kills; i++) {
@@ -116,7 +126,7 @@ int main(int argc, char **argv)
 		if (!pid)
 			process();
 		waitpid(pid, &status, 0);
-		need(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the process died by itself");
+		need((status & 0x7f) == want, "the process died by itself");
 		ids = page_of(ids_fd, NULL);
 		for (int k = 0; k < WORDS; k++)
 			bad |= ids[k] != (uint32_t)sh->t;

@@ -204,6 +204,15 @@ def t_deaths_supervisor():
     deaths("supervisor", "inplace")
 
 
+def t_deaths_engine():
+    """exit_group, abort, exec by a sibling: engine"""
+    for way in ("exit", "abort", "exec"):
+        n = numbers(run(bare(prog("storm"), "20", "fixed", way)))
+        if n["changed"] < 10:
+            raise AssertionError("the bare machine shows no damage to speak of: %s" % n)
+        eq(numbers(run(engine(prog("storm"), "50", "fixed", way)))["changed"], 0, way)
+
+
 def cgroup():
     """a control group with 24 MiB of memory"""
     for top, files in (("/sys/fs/cgroup/memory", {"memory.limit_in_bytes": "25165824", "memory.swappiness": "0"}),
@@ -348,6 +357,34 @@ def t_race():
         raise AssertionError(said)
 
 
+def user(name, *libs):
+    try:
+        cc("gcc", name, tmp, *libs)
+    except subprocess.CalledProcessError:
+        raise Skip("%s needs %s" % (name, " ".join(libs)))
+    return prog(name)
+
+
+def t_lmdb():
+    """LMDB: the kernel writes into memory that was its lock file, and with the library does not (docs/findings.md)"""
+    exe = user("user_lmdb", "-llmdb")
+    folder = os.path.join(tmp, "lmdb")
+    for extra, want in (([], True), (["--guard"], False)):
+        shutil.rmtree(folder, ignore_errors=True)
+        said = run([GNOMON, "race", *extra, "--nth", "3", "--", exe, folder, "close"])
+        eq(("KERNEL WROTE" in said, "other memory was mapped there" in said), (want, True), said)
+    shutil.rmtree(folder, ignore_errors=True)
+    said = run([GNOMON, "race", "--all", "--hold", "2", "--", exe, folder, "work"], status=0)
+    eq("overwritten" in said or "unmapped" in said or "mapped there" in said, False, said)
+
+
+def t_tdb():
+    """tdb: no occasion (docs/findings.md)"""
+    exe = user("user_tdb", "-ltdb")
+    said = run([GNOMON, "race", "--all", "--hold", "2", "--", exe, os.path.join(tmp, "x.tdb")], status=0)
+    eq("overwritten" in said or "unmapped" in said or "mapped there" in said, False, said)
+
+
 def t_unnoticed():
     """the program has its own id, status, signals and children under a supervisor"""
     sh = ["/bin/sh", "-c"]
@@ -382,8 +419,8 @@ try:
         sys.exit(g["hung"] != 0)
     storms()
     steps()
-    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_oom, t_vdso, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
-              t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_unnoticed, t_traced):
+    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom, t_vdso, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
+              t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_lmdb, t_tdb, t_unnoticed, t_traced):
         test(t)
     print("1..%d" % number)
 finally:
