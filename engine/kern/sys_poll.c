@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that sleep with another signal mask. The mask is the guest's, so it is taken out of the arguments and sig/
- * puts it in force for as long as the call lasts.
+ * Calls that sleep with another signal mask. The mask is the guest's: sig/ makes the host's of it.
  */
-#include <asm/signal.h>
 #include "kern/kern.h"
 
-#define KILL_STOP (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
-
-/* the call with the mask at guest address `at`; argument number `arg` carried it */
+/* the call with the mask at guest address `at`; argument number `arg` carried it, by way of a pair if it is the last */
 static long masked(struct vcpu *v, const u64 a[6], int arg, gaddr_t at, u64 size)
 {
 	long nr = (long)(u32)v->gregs[RAX];
-	u64 b[6], mask;
+	u64 b[6], mask, pair[2] = { (u64)&mask, 8 };
 
 	if (!at)
 		return sig_safe_syscall(v, nr, a);
@@ -21,8 +17,8 @@ static long masked(struct vcpu *v, const u64 a[6], int arg, gaddr_t at, u64 size
 	if (rt_copy_from_guest(&mask, at, sizeof(mask)))
 		return -EFAULT;
 	memcpy(b, a, sizeof(b));
-	b[arg] = 0;
-	return sig_safe_syscall_mask(v, nr, b, mask & ~KILL_STOP);
+	b[arg] = (u64)(arg == 5 ? pair : &mask);
+	return sig_safe_syscall_mask(v, nr, b, &mask);
 }
 
 SYSCALL(ppoll)

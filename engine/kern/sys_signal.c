@@ -42,7 +42,8 @@ SYSCALL(rt_sigprocmask)
 		default:
 			return -EINVAL;
 		}
-		sig_set_mask(v, set & ~KILL_STOP);
+		if (!sig_set_mask(v, set))
+			return SIG_RESTART;
 	}
 	return kern_put(a[2], &old, sizeof(old));
 }
@@ -50,8 +51,7 @@ SYSCALL(rt_sigprocmask)
 SYSCALL(rt_sigreturn)
 {
 	(void)a;
-	sig_return(v);
-	return KERN_NO_RESULT;
+	return sig_return(v) == SIG_RESTART ? SIG_RESTART : KERN_NO_RESULT;
 }
 
 SYSCALL(rt_sigpending)
@@ -95,7 +95,7 @@ SYSCALL(rt_sigsuspend)
 		return -EINVAL;
 	if (rt_copy_from_guest(&set, a[0], sizeof(set)))
 		return -EFAULT;
-	return sig_suspend(v, set & ~KILL_STOP);
+	return sig_suspend(v, set);
 }
 
 SYSCALL(pause)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dispositions, masks, delivery. The host has our handler for what the guest handles, and the guest's own default
- * or ignore otherwise, so that default actions are the kernel's. Runs on engine stacks.
+ * Dispositions, and what threads have of them. The host has our handler for what the guest handles, and the guest's own
+ * default or ignore otherwise, so that default actions are the kernel's. Runs on engine stacks.
  */
 #include <linux/signal.h>
 #include "rt/engine.h"
@@ -120,7 +120,7 @@ static long thread_new(struct vcpu *v, struct vcpu *parent, u64 clone_flags)
 	s->queued = 0;
 	s->restore_mask = s->stepping = false;
 	s->mask = p->mask;
-	s->alt = clone_flags & 0x4000 /* CLONE_VFORK */ ? p->alt : (struct kstack){ .flags = DISABLE };
+	s->alt = clone_flags & 0x4000 /* CLONE_VFORK */ ? p->alt : (struct kstack){ .flags = SIG_DISABLE };
 	if (clone_flags & 0x800) { /* CLONE_SIGHAND */
 		s->acts = p->acts;
 		__atomic_add_fetch(&s->acts->refs, 1, __ATOMIC_SEQ_CST);
@@ -152,11 +152,12 @@ long sig_thread_init(struct vcpu *v, struct vcpu *parent)
 	v->sig->acts = acts_new(NULL);
 	if (!v->sig->acts)
 		return -ENOMEM;
-	v->sig->alt.flags = DISABLE;
+	v->sig->alt.flags = SIG_DISABLE;
 	host_altstack(v);
 	inherit_host(v->sig->acts);
 	sys4(__NR_rt_sigprocmask, 0, NULL, &mask, 8);
-	sig_set_mask(v, mask);
+	v->sig->mask = mask & ~UNBLOCKABLE;
+	host_mask_update(v);
 	return 0;
 }
 
@@ -174,67 +175,22 @@ void sig_after_fork(struct vcpu *v)
 		clear_handlers(v);
 }
 
-void host_mask_update(struct vcpu *v)
-{
-	struct sigctx *s = v->sig;
-	u64 host = (s->mask | s->queued) & ~SYNC_SIGNALS;
-
-	sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &host, NULL, 8);
-}
-
 long sig_action(struct vcpu *v, int signo, const struct ksigaction *act, struct ksigaction *old)
 {
 	struct sigacts *a = v->sig->acts;
 
+	if (signo < 1 || signo > GSIG_MAX || (act && BIT(signo) & UNBLOCKABLE))
+		return -EINVAL;
 	rt_lock(&a->lock);
 	if (old)
 		*old = a->a[signo];
 	if (act) {
 		a->a[signo] = *act;
+		a->a[signo].flags &= SA_KNOWN;
 		a->a[signo].mask &= ~UNBLOCKABLE;
 		action_host(signo, act);
 	}
 	rt_unlock(&a->lock);
-	return 0;
-}
-
-u64 sig_mask(struct vcpu *v)
-{
-	return v->sig->mask;
-}
-
-void sig_set_mask(struct vcpu *v, u64 mask)
-{
-	v->sig->mask = mask & ~UNBLOCKABLE;
-	host_mask_update(v);
-	if (v->sig->queued & ~v->sig->mask)
-		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
-}
-
-long sig_altstack(struct vcpu *v, const struct kstack *ss, struct kstack *old)
-{
-	struct kstack *alt = &v->sig->alt;
-	u64 sp = v->gregs[RSP];
-	bool on = !(alt->flags & (DISABLE | AUTODISARM)) && sp > alt->sp && sp - alt->sp <= alt->size;
-
-	if (old) {
-		*old = *alt;
-		old->flags = alt->size ? (on ? ONSTACK : 0) | (alt->flags & AUTODISARM) : DISABLE;
-	}
-	if (!ss)
-		return 0;
-	if (on)
-		return -EPERM;
-	if ((ss->flags & ~AUTODISARM) & ~(ONSTACK | DISABLE))
-		return -EINVAL;
-	if (ss->flags & DISABLE) {
-		*alt = (struct kstack){ .flags = DISABLE };
-		return 0;
-	}
-	if (ss->size < MINSIGSTKSZ_)
-		return -ENOMEM;
-	*alt = *ss;
-	alt->flags &= AUTODISARM;
 	return 0;
 }
 
@@ -314,92 +270,4 @@ void __noreturn action_die(struct vcpu *v, int signo)
 	sys4(__NR_rt_sigprocmask, 2, &none, NULL, 8);
 	for (;;)
 		sys1(__NR_exit_group, 128 + signo);
-}
-
-/* takes the action for delivery: RESETHAND is done here. False: default or ignored */
-bool action_of(struct vcpu *v, int signo, struct ksigaction *act)
-{
-	struct sigacts *a = v->sig->acts;
-	struct ksigaction dfl = { 0 };
-
-	rt_lock(&a->lock);
-	*act = a->a[signo];
-	rt_unlock(&a->lock);
-	if (act->handler <= 1)
-		return false;
-	if (act->flags & SA_RESETHAND_)
-		sig_action(v, signo, &dfl, NULL);
-	return true;
-}
-
-static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act, const u8 *info, u64 err,
-			u64 trapno, u64 cr2)
-{
-	struct sigctx *s = v->sig;
-	u64 mask = s->restore_mask ? s->saved_mask : s->mask;
-
-	if (!frame_build(v, signo, act, mask, info, err, trapno, cr2))
-		action_die(v, SIGSEGV);
-	s->restore_mask = false;
-	s->mask |= act->mask | (act->flags & SA_NODEFER_ ? 0 : BIT(signo));
-}
-
-static int next_signal(struct sigctx *s)
-{
-	u64 ready = s->queued & ~s->mask;
-
-	if (!ready)
-		return 0;
-	if (ready & SYNC_SIGNALS)
-		ready &= SYNC_SIGNALS;
-	return __builtin_ctzl(ready) + 1;
-}
-
-void sig_deliver(struct vcpu *v)
-{
-	struct sigctx *s = v->sig;
-	struct ksigaction act;
-	int signo;
-
-	__atomic_and_fetch(&v->pending, ~(u32)PEND_SIGNAL, __ATOMIC_SEQ_CST);
-	while ((signo = next_signal(s))) {
-		u8 info[128];
-
-		sig_finish_window(v);
-		memcpy(info, s->info[signo], 128);
-		s->queued &= ~BIT(signo);
-		if (action_of(v, signo, &act))
-			run_handler(v, signo, &act, info, 0, 0, 0);
-		else if (act.handler == 0 && !(DEFAULT_IGNORES & BIT(signo)))
-			action_die(v, signo);
-	}
-	if (s->restore_mask) {
-		s->restore_mask = false;
-		s->mask = s->saved_mask;
-	}
-	host_mask_update(v);
-}
-
-void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err)
-{
-	struct ksigaction act;
-	u8 info[128] = { 0 };
-
-	if (signo == SIGSEGV && code == 2 && err & 2 && cpu_up.write_fault && cpu_up.write_fault(v, addr)) {
-		v->store_at = PAGE_DOWN(addr) == PAGE_DOWN(v->rip) ? v->rip : 0;
-		return;
-	}
-	sig_finish_window(v);
-	*(s32 *)info = signo;
-	*(s32 *)(info + 8) = code;
-	*(u64 *)(info + 16) = addr;
-	if (v->sig->mask & BIT(signo) || !action_of(v, signo, &act)) {
-		if (eng.set.flags & GN_OPT_STATS) {
-			cpu_describe(v);
-			rt_log("guest dies of signal %d: rip %lx, address %lx, code %d", signo, v->rip, addr, code);
-		}
-		action_die(v, signo);
-	}
-	run_handler(v, signo, &act, info, err, (u64)trapno, trapno == 14 ? addr : 0);
-	host_mask_update(v);
 }

@@ -16,6 +16,11 @@
 #define SYNC_SIGNALS (BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11)) /* ILL TRAP BUS FPE SEGV */
 #define UNBLOCKABLE (BIT(9) | BIT(19))
 
+/* kstack.flags */
+#define SIG_ONSTACK 1
+#define SIG_DISABLE 2
+#define SIG_AUTODISARM (1 << 31)
+
 #define SA_NOCLDSTOP_ 1ul
 #define SA_NOCLDWAIT_ 2ul
 #define SA_SIGINFO_ 4ul
@@ -24,6 +29,8 @@
 #define SA_RESTART_ 0x10000000ul
 #define SA_NODEFER_ 0x40000000ul
 #define SA_RESETHAND_ 0x80000000ul
+#define SA_KNOWN (SA_NOCLDSTOP_ | SA_NOCLDWAIT_ | SA_SIGINFO_ | 0x800 /* EXPOSE_TAGBITS */ | SA_RESTORER_ | SA_ONSTACK_ | \
+		  SA_RESTART_ | SA_NODEFER_ | SA_RESETHAND_)
 
 struct sigacts {
 	u32 refs;
@@ -33,8 +40,9 @@ struct sigacts {
 
 struct sigctx {
 	u8 xsave[XSTATE_MAX] __attribute__((aligned(64)));
-	u8 info[GSIG_MAX + 1][128]; /* of queued signals; the kernel holds further ones of that number back */
-	u64 queued;
+	u8 info[GSIG_MAX + 1][128]; /* of queued signals */
+	u64 queued;         /* one that is not blocked, as the kernel holds others back (deliver.c); and, blocked or not,
+			     * those of faults that somebody sent */
 	u64 mask;           /* the guest's */
 	u64 saved_mask;     /* sigsuspend and its kind: what the next frame brings back */
 	bool restore_mask;
@@ -67,9 +75,10 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 u64 frame_xstate_size(void);
 
 /* action.c */
-bool action_of(struct vcpu *v, int signo, struct ksigaction *act); /* false: default or ignored */
 void action_host(int signo, const struct ksigaction *act);
 void __noreturn action_die(struct vcpu *v, int signo);
+
+/* deliver.c */
 void host_mask_update(struct vcpu *v);
 
 /* host.c, syscall.S */

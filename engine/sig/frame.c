@@ -10,9 +10,7 @@
 #define FP_MAGIC2 0x46505845u
 #define TF 0x100ul
 #define RESTORED_FLAGS 0x50cd5ul /* of FIX_EFLAGS but TF, which would trap in the engine (docs/deviations.md) */
-#define ONSTACK 1
-#define DISABLE 2
-#define AUTODISARM (1u << 31)
+#define MINSIGSTKSZ_ 2048
 
 static u64 xfeatures(void)
 {
@@ -39,15 +37,51 @@ static bool on_alt(const struct kstack *alt, u64 sp)
 	return sp > alt->sp && sp - alt->sp <= alt->size;
 }
 
-static u64 frame_stack(struct vcpu *v, const struct ksigaction *act)
+/* what of it is in use; one that disarms itself never is */
+static bool is_on(const struct kstack *alt, u64 sp)
+{
+	return alt->size && !(alt->flags & SIG_AUTODISARM) && on_alt(alt, sp);
+}
+
+long sig_altstack(struct vcpu *v, const struct kstack *ss, struct kstack *old)
 {
 	struct kstack *alt = &v->sig->alt;
-	u64 sp = v->gregs[RSP];
+	bool on = is_on(alt, v->gregs[RSP]);
+	int mode;
 
-	if (act->flags & SA_ONSTACK_ && alt->size && !(alt->flags & DISABLE) &&
-	    (alt->flags & AUTODISARM || !on_alt(alt, sp)))
-		return alt->sp + alt->size;
-	return sp - 128;
+	if (old) {
+		*old = *alt;
+		old->flags = (alt->size ? on * SIG_ONSTACK : SIG_DISABLE) | (alt->flags & SIG_AUTODISARM);
+	}
+	if (!ss)
+		return 0;
+	mode = ss->flags & ~SIG_AUTODISARM;
+	if (on)
+		return -EPERM;
+	if (mode != SIG_DISABLE && mode != SIG_ONSTACK && mode)
+		return -EINVAL;
+	if (mode == SIG_DISABLE)
+		*alt = (struct kstack){ .flags = ss->flags };
+	else if (ss->size < MINSIGSTKSZ_)
+		return -ENOMEM;
+	else
+		*alt = (struct kstack){ .sp = ss->sp, .flags = ss->flags, .size = ss->size };
+	return 0;
+}
+
+/* Where a frame of `size` bytes and the vector state go: from its top on downwards. False: it would leave the alternate
+ * stack, which the kernel answers as if there was none */
+static bool frame_place(struct vcpu *v, const struct ksigaction *act, u64 *fp, u64 *at)
+{
+	struct kstack *alt = &v->sig->alt;
+	u64 sp = v->gregs[RSP] - 128;
+	bool nested = is_on(alt, v->gregs[RSP]), entering = act->flags & SA_ONSTACK_ && alt->size && !nested;
+
+	if (entering)
+		sp = alt->sp + alt->size;
+	*fp = (sp - frame_xstate_size() - 4) & ~63ul;
+	*at = ((*fp - sizeof(struct ksigframe)) & ~15ul) - 8;
+	return !(nested || entering) || on_alt(alt, *at);
 }
 
 static long save_xstate(struct sigctx *s, u64 at)
@@ -81,11 +115,12 @@ static void fill_context(struct vcpu *v, struct kucontext *uc)
 bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 mask, const u8 *info, u64 err,
 		 u64 trapno, u64 cr2)
 {
-	u64 fp = (frame_stack(v, act) - frame_xstate_size() - 4) & ~63ul;
-	u64 at = ((fp - sizeof(struct ksigframe)) & ~15ul) - 8;
 	struct sigctx *s = v->sig;
 	struct ksigframe f = { .pretcode = act->restorer };
+	u64 fp, at;
 
+	if (!frame_place(v, act, &fp, &at))
+		return false;
 	fill_context(v, &f.uc);
 	f.uc.stack = s->alt;
 	f.uc.err = err;
@@ -102,8 +137,8 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 		if (!shstk_push(v, token, at) || !shstk_push(v, act->restorer, at))
 			return false;
 	}
-	if (s->alt.flags & AUTODISARM)
-		s->alt = (struct kstack){ .flags = DISABLE };
+	if (s->alt.flags & SIG_AUTODISARM)
+		s->alt = (struct kstack){ .flags = SIG_DISABLE };
 	v->gregs[RDI] = (u64)signo;
 	v->gregs[RSI] = at + offsetof(struct ksigframe, info);
 	v->gregs[RDX] = at + offsetof(struct ksigframe, uc);
@@ -135,6 +170,18 @@ static bool load_xstate(struct sigctx *s, u64 from)
 	return true;
 }
 
+/* a frame without: everything is as at the start of a program */
+static bool reset_xstate(struct sigctx *s)
+{
+	u64 feat = xfeatures();
+
+	memset(s->xsave, 0, 576);
+	*(u16 *)s->xsave = 0x37f;
+	*(u32 *)(s->xsave + 24) = 0x1f80;
+	__asm__ volatile("xrstor64 %0" : : "m"(s->xsave), "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+	return true;
+}
+
 /* the word the frame's delivery left on the shadow stack says where SSP was */
 static void pop_token(struct vcpu *v, u64 frame)
 {
@@ -154,9 +201,13 @@ long sig_return(struct vcpu *v)
 	u64 at = v->gregs[RSP] - 8, *g = v->gregs;
 	struct ksigframe f;
 
-	if (rt_copy_from_guest(&f, at, sizeof(f)) || (f.uc.fpstate && !load_xstate(v->sig, f.uc.fpstate))) {
+	bool ok = !rt_copy_from_guest(&f, at, sizeof(f));
+
+	if (ok && !sig_set_mask(v, f.uc.sigmask))
+		return SIG_RESTART;
+	if (!ok || !(f.uc.fpstate ? load_xstate(v->sig, f.uc.fpstate) : reset_xstate(v->sig))) {
 		sig_fault(v, 11, 0x80, 0, 13, 0);
-		return (long)v->gregs[RAX];
+		return 0;
 	}
 	g[R8] = f.uc.r8; g[R9] = f.uc.r9; g[R10] = f.uc.r10; g[R11] = f.uc.r11;
 	g[R12] = f.uc.r12; g[R13] = f.uc.r13; g[R14] = f.uc.r14; g[R15] = f.uc.r15;
@@ -166,9 +217,8 @@ long sig_return(struct vcpu *v)
 	if (f.uc.eflags & TF)
 		rt_log_once("single steps (the trap flag) are not supported");
 	v->rflags = (v->rflags & ~RESTORED_FLAGS) | (f.uc.eflags & RESTORED_FLAGS) | 0x202;
-	sig_set_mask(v, f.uc.sigmask);
-	sig_altstack(v, &f.uc.stack, NULL);
+	(void)!sig_altstack(v, &f.uc.stack, NULL);
 	if (v->shstk_on)
 		pop_token(v, at);
-	return (long)v->gregs[RAX];
+	return 0;
 }

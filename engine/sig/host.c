@@ -78,12 +78,12 @@ static void queue(struct vcpu *v, int signo, const u8 *info, struct kucontext *u
 {
 	struct sigctx *s = v->sig;
 
+	uc->sigmask |= ~SYNC_SIGNALS; /* until this one is delivered the kernel keeps all others */
 	if (s->queued & BIT(signo)) /* one of those that are never blocked: like all below SIGRTMIN, the first one counts */
 		return;
 	memcpy(s->info[signo], info, 128);
-	s->queued |= BIT(signo);
-	uc->sigmask |= BIT(signo) & ~SYNC_SIGNALS;
-	if (!(s->mask & BIT(signo)))
+	__atomic_or_fetch(&s->queued, BIT(signo), __ATOMIC_SEQ_CST);
+	if (!(SYNC_SIGNALS & BIT(signo) & s->mask))
 		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
 }
 

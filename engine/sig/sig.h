@@ -33,9 +33,12 @@ void sig_after_fork(struct vcpu *v);
  * Results are the kernel's. */
 long sig_action(struct vcpu *v, int signo, const struct ksigaction *act, struct ksigaction *old);
 u64 sig_mask(struct vcpu *v);
-void sig_set_mask(struct vcpu *v, u64 mask); /* SIGKILL/SIGSTOP removed; pending ones looked at */
+/* SIGKILL/SIGSTOP removed; pending ones looked at. False: a signal came first that is blocked in `mask`, and nothing has
+ * changed: its handler is to run, then the call to be made again (SIG_RESTART) */
+bool sig_set_mask(struct vcpu *v, u64 mask) __must_check;
 long sig_altstack(struct vcpu *v, const struct kstack *ss, struct kstack *old);
-long sig_return(struct vcpu *v);
+/* 0: the guest has another state now; SIG_RESTART */
+long sig_return(struct vcpu *v) __must_check;
 /* execveat at the host, with the mask and the dispositions that the new program must inherit. Comes back if it fails, or
  * with SIG_RESTART if a handler must run first. v is NULL before there are threads */
 long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, char *const *envp, int flags);
@@ -73,9 +76,10 @@ enum sig_restart {
 };
 extern enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
 
-/* sig_safe_syscall with the guest's mask replaced by `mask` for as long as the call sleeps (ppoll and its kind).
- * A handler that the new mask lets in runs with it, and its frame brings the old mask back. args has no mask. */
-long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 args[6], u64 mask);
+/* sig_safe_syscall with the guest's mask replaced by *mask for as long as the call sleeps (ppoll and its kind). A handler
+ * that the new mask lets in runs with it, and its frame brings the old mask back. Arguments lead to *mask, which becomes
+ * the host's. */
+long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 args[6], u64 *mask);
 /* signals that are pending for this thread or its process and blocked */
 u64 sig_pending(struct vcpu *v);
 /* rt_sigtimedwait: takes one signal of `set` off the queues. Its number with *info filled in, -EAGAIN, -EINTR.

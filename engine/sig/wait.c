@@ -5,24 +5,21 @@
  */
 #include "sig/ctx.h"
 
+/* a handler of the guest's is about to run; does it have SA_RESTART? */
 static bool handler_waits(struct vcpu *v, bool *restarts)
 {
 	u64 ready = v->sig->queued & ~v->sig->mask;
+	const struct ksigaction *act = &v->sig->acts->a[ready ? __builtin_ctzl(ready) + 1 : 0];
 
-	if (!ready)
-		return false;
-	*restarts = v->sig->acts->a[__builtin_ctzl(ready) + 1].flags & SA_RESTART_;
-	return true;
+	*restarts = act->flags & SA_RESTART_;
+	return ready && act->handler > 1;
 }
 
-static long decide(struct vcpu *v, long nr, const u64 args[6], bool began)
+static long decide(struct vcpu *v, long nr, const u64 args[6])
 {
 	bool sa_restart = false, handler = handler_waits(v, &sa_restart);
-	enum sig_restart class;
+	enum sig_restart class = sig_restart_of ? sig_restart_of(nr, args) : RESTART_NEVER;
 
-	if (!began) /* the signal came first: its handler runs, then the call is made */
-		return SIG_RESTART;
-	class = sig_restart_of ? sig_restart_of(nr, args) : RESTART_NEVER;
 	switch (class) {
 	case RESTART_NEVER:
 		return -EINTR;
@@ -40,30 +37,34 @@ long sig_safe_syscall(struct vcpu *v, long nr, const u64 args[6])
 	bool began;
 	long ret = sig_syscall_raw(nr, args, &v->pending, &began);
 
-	return ret == -EINTR ? decide(v, nr, args, began) : ret;
+	if (ret != -EINTR)
+		return ret;
+	return began ? decide(v, nr, args) : SIG_RESTART; /* the signal came first: its handler runs, then the call is made */
 }
 
-static void push_mask(struct vcpu *v, u64 mask)
+/*
+ * The kernel puts the mask in force and takes it back; what came before it did is delivered under the old one. Only
+ * where the call failed because a handler is to run does that one see the new mask, and its frame bring the old one back.
+ */
+long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 args[6], u64 *mask)
 {
-	if (!v->sig->restore_mask)
-		v->sig->saved_mask = v->sig->mask;
-	v->sig->restore_mask = true;
-	sig_set_mask(v, mask);
-}
-
-long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 args[6], u64 mask)
-{
+	struct sigctx *s = v->sig;
+	u64 old = s->mask;
 	bool began, restarts;
 	long ret;
 
-	push_mask(v, mask);
+	s->mask = *mask & ~UNBLOCKABLE;
+	*mask = s->mask & ~SYNC_SIGNALS;
+	if (s->queued & ~s->mask) /* a fault's, blocked until now */
+		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
 	ret = sig_syscall_raw(nr, args, &v->pending, &began);
-	if (!handler_waits(v, &restarts)) {
-		v->sig->restore_mask = false;
-		sig_set_mask(v, v->sig->saved_mask);
-		return ret == -EINTR && !began ? SIG_RESTART : ret;
+	if (ret == -EINTR && handler_waits(v, &restarts) && (began || s->queued & old)) {
+		s->saved_mask = old;
+		s->restore_mask = true;
+		return -EINTR;
 	}
-	return ret;
+	s->mask = old;
+	return ret == -EINTR ? SIG_RESTART : ret;
 }
 
 u64 sig_pending(struct vcpu *v)
@@ -76,34 +77,25 @@ u64 sig_pending(struct vcpu *v)
 
 long sig_timedwait(struct vcpu *v, u64 set, u8 info[128], const s64 timeout[2])
 {
-	u64 have = v->sig->queued & set;
+	u64 have = v->sig->queued & set & SYNC_SIGNALS;
 	u64 args[6] = { (u64)&set, (u64)info, (u64)timeout, 8 };
 	bool began;
+	long ret;
 	int signo;
 
 	if (!have) {
-		long ret = sig_syscall_raw(__NR_rt_sigtimedwait, args, &v->pending, &began);
-
+		ret = sig_syscall_raw(__NR_rt_sigtimedwait, args, &v->pending, &began);
 		return ret == -EINTR && !began ? SIG_RESTART : ret;
 	}
 	signo = __builtin_ctzl(have) + 1;
 	memcpy(info, v->sig->info[signo], 128);
-	v->sig->queued &= ~BIT(signo);
-	host_mask_update(v);
+	__atomic_and_fetch(&v->sig->queued, ~BIT(signo), __ATOMIC_SEQ_CST);
 	return signo;
 }
 
 long sig_suspend(struct vcpu *v, u64 mask)
 {
-	u64 host, args[6] = { (u64)&host, 8 };
-	bool began, restarts;
+	const u64 args[6] = { (u64)&mask, 8 };
 
-	push_mask(v, mask);
-	host = (v->sig->mask | v->sig->queued) & ~SYNC_SIGNALS;
-	sig_syscall_raw(__NR_rt_sigsuspend, args, &v->pending, &began);
-	if (handler_waits(v, &restarts))
-		return -EINTR;
-	v->sig->restore_mask = false;
-	sig_set_mask(v, v->sig->saved_mask);
-	return SIG_RESTART;
+	return sig_safe_syscall_mask(v, __NR_rt_sigsuspend, args, &mask);
 }

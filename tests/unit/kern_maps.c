@@ -63,7 +63,11 @@ long sig_action(struct vcpu *v, int n, const struct ksigaction *act, struct ksig
 	return 0;
 }
 u64 sig_mask(struct vcpu *v) { return mask; }
-void sig_set_mask(struct vcpu *v, u64 m) { mask = m; }
+bool sig_set_mask(struct vcpu *v, u64 m)
+{
+	mask = m;
+	return true;
+}
 long sig_altstack(struct vcpu *v, const struct kstack *ss, struct kstack *old) { return 0; }
 long sig_return(struct vcpu *v) { return 0; }
 u64 sig_pending(struct vcpu *v) { return 0; }
@@ -73,7 +77,10 @@ long sig_safe_syscall(struct vcpu *v, long nr, const u64 a[6])
 {
 	return sys_6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
-long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 a[6], u64 m) { return sig_safe_syscall(v, nr, a); }
+long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 a[6], u64 *m)
+{
+	return sig_safe_syscall(v, nr, a);
+}
 void cpu_hold_others(struct vcpu *v) { }
 void cpu_release_others(void) { }
 void sig_finish_window(struct vcpu *v) { }

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Masks and delivery. The host's mask is the guest's, but for signals of faults, which are never blocked there, and for
+ * the time between the host's handler and the guest's frame, when everything else is: so the kernel keeps what is
+ * pending, in its order and for whichever thread may have it, and the engine has one signal in its hands at a time.
+ * Runs on engine stacks.
+ */
+#include <linux/signal.h>
+#include "rt/engine.h"
+#include "sig/ctx.h"
+
+#define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
+
+void host_mask_update(struct vcpu *v)
+{
+	struct sigctx *s = v->sig;
+	u64 host = (s->queued & ~SYNC_SIGNALS ? ~0ul : s->mask) & ~SYNC_SIGNALS;
+
+	sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &host, NULL, 8);
+}
+
+u64 sig_mask(struct vcpu *v)
+{
+	return v->sig->mask;
+}
+
+bool sig_set_mask(struct vcpu *v, u64 mask)
+{
+	struct sigctx *s = v->sig;
+	u64 old = s->mask, ready;
+
+	s->mask = mask & ~UNBLOCKABLE;
+	host_mask_update(v);
+	ready = s->queued & ~SYNC_SIGNALS;
+	if (ready & s->mask) { /* it came before the host's mask changed, when it was not blocked */
+		s->mask = old;
+		return false;
+	}
+	if (s->queued & ~s->mask)
+		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+/* takes the action for delivery: RESETHAND is done here. False: default or ignored */
+static bool action_of(struct vcpu *v, int signo, struct ksigaction *act)
+{
+	struct sigacts *a = v->sig->acts;
+
+	rt_lock(&a->lock);
+	*act = a->a[signo];
+	if (act->handler > 1 && act->flags & SA_RESETHAND_) {
+		a->a[signo].handler = 0;
+		action_host(signo, &a->a[signo]);
+	}
+	rt_unlock(&a->lock);
+	return act->handler > 1;
+}
+
+static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act, const u8 *info, u64 err,
+			u64 trapno, u64 cr2)
+{
+	struct sigctx *s = v->sig;
+	u64 mask = s->restore_mask ? s->saved_mask : s->mask;
+
+	if (!frame_build(v, signo, act, mask, info, err, trapno, cr2)) {
+		if (signo == SIGSEGV)
+			action_die(v, SIGSEGV);
+		sig_fault(v, SIGSEGV, SI_KERNEL, 0, 0, 0);
+		return;
+	}
+	s->restore_mask = false;
+	s->mask |= act->mask | (act->flags & SA_NODEFER_ ? 0 : BIT(signo));
+}
+
+static int next_signal(struct sigctx *s)
+{
+	u64 ready = s->queued & ~s->mask;
+
+	if (!ready)
+		return 0;
+	if (ready & SYNC_SIGNALS)
+		ready &= SYNC_SIGNALS;
+	return __builtin_ctzl(ready) + 1;
+}
+
+void sig_deliver(struct vcpu *v)
+{
+	struct sigctx *s = v->sig;
+	struct ksigaction act;
+	int signo;
+
+	__atomic_and_fetch(&v->pending, ~(u32)PEND_SIGNAL, __ATOMIC_SEQ_CST);
+	while ((signo = next_signal(s))) {
+		u8 info[128];
+
+		sig_finish_window(v);
+		memcpy(info, s->info[signo], 128);
+		__atomic_and_fetch(&s->queued, ~BIT(signo), __ATOMIC_SEQ_CST);
+		if (action_of(v, signo, &act))
+			run_handler(v, signo, &act, info, 0, 0, 0);
+		else if (act.handler == 0 && !(DEFAULT_IGNORES & BIT(signo)))
+			action_die(v, signo);
+	}
+	if (s->restore_mask) {
+		s->restore_mask = false;
+		s->mask = s->saved_mask;
+	}
+	host_mask_update(v);
+}
+
+void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err)
+{
+	struct ksigaction act;
+	u8 info[128] = { 0 };
+
+	if (signo == SIGSEGV && code == 2 && err & 2 && cpu_up.write_fault && cpu_up.write_fault(v, addr)) {
+		v->store_at = PAGE_DOWN(addr) == PAGE_DOWN(v->rip) ? v->rip : 0;
+		return;
+	}
+	sig_finish_window(v);
+	*(s32 *)info = signo;
+	*(s32 *)(info + 8) = code;
+	*(u64 *)(info + 16) = addr;
+	if (v->sig->mask & BIT(signo) || !action_of(v, signo, &act)) {
+		if (eng.set.flags & GN_OPT_STATS) {
+			cpu_describe(v);
+			rt_log("guest dies of signal %d: rip %lx, address %lx, code %d", signo, v->rip, addr, code);
+		}
+		action_die(v, signo);
+	}
+	run_handler(v, signo, &act, info, err, (u64)trapno, trapno == 14 ? addr : 0);
+	host_mask_update(v);
+}
