@@ -20,6 +20,7 @@ struct cpu_upcalls cpu_up;
 static void flush_everything(struct vcpu *v)
 {
 	stop_others(v);
+	__atomic_or_fetch(&v->pending, PEND_FLUSH, __ATOMIC_SEQ_CST);
 	cache_flush_all();
 	v->stat_flush++;
 }

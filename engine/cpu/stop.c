@@ -91,7 +91,6 @@ static void wait_outside(struct vcpu *t)
 
 void stop_others(struct vcpu *v)
 {
-	__atomic_or_fetch(&v->pending, PEND_FLUSH, __ATOMIC_SEQ_CST);
 	for (struct vcpu *t = cpu_threads; t; t = t->next)
 		if (t != v && kick_needed(t, PEND_FLUSH))
 			kick(t);

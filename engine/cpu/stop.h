@@ -24,7 +24,7 @@ static inline void cpu_go_outside(struct vcpu *v)
 
 /*
  * [holds: cache_lock] Returns when every other thread is outside, and keeps them there until the lock is free: all
- * have PEND_FLUSH.
+ * have PEND_FLUSH then.
  */
 void stop_others(struct vcpu *v);
 

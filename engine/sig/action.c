@@ -219,14 +219,13 @@ static void ignore_sync(const struct vcpu *v, bool on)
 long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, char *const *envp, int flags)
 {
 	const u64 a[6] = { (u64)dirfd, (u64)path, (u64)argv, (u64)envp, (u64)flags };
-	u32 none = 0;
 	bool began = true, ignored, held, lock;
 	long r;
 
 	if (!v)
 		return sys5(__NR_execveat, dirfd, path, argv, envp, flags);
 	held = cpu_up.dying(v); /* while the engine still has its signals */
-	if (held && v->pending & PEND_SIGNAL) {
+	if (held && v->pending) {
 		cpu_up.alive(v);
 		return SIG_RESTART;
 	}
@@ -237,8 +236,7 @@ long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, ch
 	if (ignored)
 		ignore_sync(v, true);
 	sys4(__NR_rt_sigprocmask, 2, &v->sig->mask, NULL, 8);
-	/* with the others held, what is pending besides signals waits for the lock we have, and would for ever */
-	r = sig_syscall_raw(__NR_execveat, a, held ? &none : &v->pending, &began);
+	r = sig_syscall_raw(__NR_execveat, a, &v->pending, &began);
 	host_mask_update(v);
 	cpu_up.alive(v);
 	if (ignored)
