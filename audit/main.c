@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon-audit: started by `gnomon audit`; picks the command. */
+#include <locale.h>
+#include <string.h>
+
+#include "args.h"
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	const struct command *cmd;
+
+	/* names in archives are bytes or UTF-8, whatever the user's locale */
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		setlocale(LC_CTYPE, "");
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		printf("gnomon %s\n", GN_VERSION);
+		return stdout_done();
+	}
+	cmd = args_parse(argc - 1, argv + 1, &o);
+	return cmd->run(cmd, &o);
+}
