@@ -59,20 +59,18 @@ static void policies(FILE *f, const struct obj *o)
 	fprintf(f, ",\"verdict\":\"%s\",\"by_marks\":\"%s\"", verdict_names[o->verdict], verdict_names[o->closure]);
 	fprintf(f, ",\"policies\":{\"none\":false,\"hwcaps\":%s,\"on\":%s,\"permissive\":%s}",
 		boolean(o->verdict == V_ENABLED), boolean(can && marked), boolean(o->verdict == V_ENABLED));
-	if (o->nveto) {
-		bool first = true;
-
-		fputs(",\"vetoed_by\":[", f);
-		for (uint32_t i = 0; i < o->nloads; i++) {
-			if (o->loads[i]->marks & MARK_SHSTK)
-				continue;
-			fputs(first ? "" : ",", f);
-			json_put(f, obj_name(o->loads[i]));
-			first = false;
-		}
-		fputc(']', f);
+	fputs(",\"loads\":[", f);
+	for (uint32_t i = 0; i < o->nloads; i++) {
+		fputs(i ? "," : "", f);
+		json_put(f, obj_name(o->loads[i]));
 	}
-	fprintf(f, ",\"loads\":%u", o->nloads);
+	fputs("],\"vetoed_by\":[", f);
+	for (uint32_t i = 0, n = 0; i < o->nloads; i++)
+		if (!(o->loads[i]->marks & MARK_SHSTK)) {
+			fputs(n++ ? "," : "", f);
+			json_put(f, obj_name(o->loads[i]));
+		}
+	fputc(']', f);
 }
 
 static void evidence(FILE *f, const struct obj *o)

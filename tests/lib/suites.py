@@ -269,6 +269,7 @@ SUITES = {
     "lint": lint,
     "unit": unit,
     "cli": lambda opt: scripts(opt, "cli"),
+    "audit": lambda opt: scripts(opt, "audit"),
     "badinput": lambda opt: scripts(opt, "badinput"),
     "engine": lambda opt: scripts(opt, "engine"),
     "robust": lambda opt: scripts(opt, "robust"),
