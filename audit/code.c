@@ -62,7 +62,14 @@ static void tell(struct scan *s, const struct seen *x)
 	}
 }
 
-static void follow(struct scan *s, uint64_t addr, const struct range *r)
+/* mov %rsp, %rbp in its first instructions */
+static bool has_frame_pointer(const uint8_t *p, size_t n)
+{
+	n = n < 48 ? n : 48;
+	return memmem(p, n, "\x48\x89\xe5", 3) || memmem(p, n, "\x48\x8b\xec", 3);
+}
+
+static void follow(struct scan *s, uint64_t addr, const struct range *r, bool frame)
 {
 	struct code *c = code_of(s->w);
 	struct func fn;
@@ -80,6 +87,8 @@ static void follow(struct scan *s, uint64_t addr, const struct range *r)
 	}
 	n = fn.end - fn.start < FUNCTION_MOST ? (size_t)(fn.end - fn.start) : FUNCTION_MOST;
 	n = img_some(s->e->im, r->off + (fn.start - r->addr), c->function, n);
+	if (frame && fn.entry && !has_frame_pointer(c->function, n))
+		return;
 	flow_function(c, &fn, c->function, n);
 	s->done = fn.start + n > addr ? fn.start + n : addr + 1;
 	if (c->ssp)
@@ -113,8 +122,8 @@ static void piece(struct scan *s, const struct range *r, const uint8_t *p, uint6
 		else if (what == TRIG_ENABLE)
 			s->o->flags |= OF_SSP_ENABLE;
 		else if (addr + at >= s->done)
-			follow(s, addr + at, r);
-		at = what == TRIG_FOLLOW && s->done > addr + at ? (size_t)(s->done - addr) : at + 1;
+			follow(s, addr + at, r, what == TRIG_FRAME);
+		at = s->done > addr + at ? (size_t)(s->done - addr) : at + 1;
 	}
 }
 
@@ -147,7 +156,8 @@ static void ready(struct scan *s)
 	struct obj *o = s->o;
 	char text[96];
 
-	if ((o->marks & MARK_SHSTK) || o->functions < 8 || o->endbr * 5 < o->functions)
+	/* static functions whose address nobody takes have none; below a third, only libraries linked in have it */
+	if ((o->marks & MARK_SHSTK) || o->functions < 8 || o->endbr * 3 < o->functions)
 		return;
 	for (uint32_t i = 0; i < o->nfindings; i++)
 		if (o->findings[i].addr && o->findings[i].confidence >= CONF_MEDIUM)

@@ -106,6 +106,9 @@ static bool stack_pointer(const uint8_t *p)
 	default:
 		if (!to_reg || mod == 3 || (rm == 5 && mod && !(rex & 1)))
 			return false;
+		/* lea -8(%reg), %rsp; ret: how compilers leave a frame that they aligned */
+		if (mod == 1 && rm != 4 && p[2] == 0xf8 && p[3] == 0xc3)
+			return false;
 		/* lea of an address relative to %rsp or %rbp is a prologue or an epilogue */
 		return rm != 4 || rex & 1 || ((p[2] & 7) != 4 && ((p[2] & 7) != 5 || !mod));
 	}
@@ -133,7 +136,10 @@ static bool context(const uint8_t *p)
 static bool pushed_before(const uint8_t *p)
 {
 	/* p: behind a push of a register, or behind the SIB byte 24 of an operand (%rsp) */
-	return (p[-1] & 0xf8) == 0x50 || (p[-1] == 0x24 && (p[-2] & 0xc7) == 4 && rex_w(p[-4]));
+	if (p[-1] == 0x24)
+		return (p[-2] & 0xc7) == 4 && rex_w(p[-4]);
+	/* the second half of xorps and its like, with an operand that looks like a ret, is no push */
+	return (p[-1] & 0xf8) == 0x50 && p[-2] != 0x0f && p[-3] != 0xc5 && p[-4] != 0xc4;
 }
 
 static bool memory_then_ret(const uint8_t *p)
@@ -158,15 +164,14 @@ static bool call_over(const uint8_t *p, const uint8_t *end)
 static unsigned judge(const uint8_t *p, const uint8_t *end)
 {
 	switch (*p) {
-	case 0x89:
-		return stack_pointer(p) || above_frame(p) || context(p) ? TRIG_FOLLOW : 0;
-	case 0x87:
-		return stack_pointer(p) || above_frame(p) ? TRIG_FOLLOW : 0;
+	case 0x89: return stack_pointer(p) || context(p) ? TRIG_FOLLOW : above_frame(p) ? TRIG_FRAME : 0;
+	case 0x87: return stack_pointer(p) ? TRIG_FOLLOW : above_frame(p) ? TRIG_FRAME : 0;
 	case 0x8b:
 	case 0x8d: return stack_pointer(p) ? TRIG_FOLLOW : 0;
 	case 0x48: return TRIG_FOLLOW;
-	case 0x5c: return p[1] == 0xff ? (p[2] >= 0xe0 && p[2] <= 0xe7 ? TRIG_FOLLOW : 0) : TRIG_FOLLOW;
-	case 0x45: return (p[-1] == 0x83 || p[-1] == 0x81 || p[-1] == 0xc7) && rex_w(p[-2]) ? TRIG_FOLLOW : 0;
+	case 0x5c: /* not pop %r12 */
+		return (p[-1] & 0xf1) == 0x41 || (p[1] == 0xff && (p[2] < 0xe0 || p[2] > 0xe7)) ? 0 : TRIG_FOLLOW;
+	case 0x45: return (p[-1] == 0x83 || p[-1] == 0x81 || p[-1] == 0xc7) && rex_w(p[-2]) ? TRIG_FRAME : 0;
 	case 0x04:
 	case 0x44: return memory_then_ret(p) ? TRIG_FOLLOW : 0;
 	case 0x64: return p[-1] == 0xff && p[2] == 0xf8 ? TRIG_FOLLOW : 0;
