@@ -48,7 +48,7 @@ const struct sym *funcs_symbol(struct funcs *f, uint64_t addr);
 #define TRIG_SSP 2u	  /* a shadow-stack instruction */
 #define TRIG_ENABLE 4u	  /* arch_prctl(ARCH_SHSTK_ENABLE) */
 #define TRIG_FRAME 8u	  /* worth following in functions with a frame pointer */
-/* Position of the next pattern in p[at..n), n if none; *what says which. p[-16..n+16) must be readable. */
+/* Position of the next pattern in p[at..n), n if none; *what says which. p must have 64 readable bytes on both sides. */
 size_t trigger_next(const uint8_t *p, size_t at, size_t n, unsigned *what);
 
 /* ---- one function */

@@ -142,7 +142,8 @@ static void set(struct flow *f, const ZydisDecodedOperand *op, struct val v)
 	if (!wide && kind_of(f, v) != B_CONST)
 		v = fresh(f, B_OTHER);
 	if (r == RSP) {
-		set_sp(f, v);
+		/* mov $0, %spl is an alignment */
+		set_sp(f, op->size < 32 && own_stack(f, f->s.reg[RSP]) ? fresh(f, B_FRAME) : v);
 		return;
 	}
 	if ((GIVEN_BACK >> r & 1) && kind_of(f, v) == B_OTHER && op[1].type == ZYDIS_OPERAND_TYPE_MEMORY)
@@ -382,6 +383,7 @@ static bool privileged(const ZydisDecodedInstruction *in)
 void flow_function(struct code *c, const struct func *fn, const uint8_t *p, size_t n)
 {
 	struct flow *f = c->flow;
+	uint64_t target;
 	size_t at = 0;
 
 	f->c = c;
@@ -399,6 +401,12 @@ void flow_function(struct code *c, const struct func *fn, const uint8_t *p, size
 			f->junk = !fn->cfi;
 			state_unknown(f);
 			at++;
+			continue;
+		}
+		/* a branch into the middle of this: it is data that a call or jump leads over */
+		target = state_inside(f, f->pc + f->in.length);
+		if (target) {
+			at = (size_t)(target - fn->start);
 			continue;
 		}
 		step(f);

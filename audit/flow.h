@@ -95,6 +95,7 @@ void state_begin(struct flow *f, bool entry);
 void state_unknown(struct flow *f);
 void state_to(struct flow *f, uint64_t target);
 bool state_from(struct flow *f, uint64_t at);
+uint64_t state_inside(const struct flow *f, uint64_t end);
 void clobbered_by_call(struct flow *f);
 
 /* flow.c */

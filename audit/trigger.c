@@ -38,6 +38,8 @@ __attribute__((constructor)) static void fill(void)
 			pair(0x89, m); /* mov %r15, d8(%base): with its like, a saved context */
 		if (m >= 0xe0 && m <= 0xe7)
 			pair(0xff, m); /* jmp *%reg */
+		if (reg == 6 && mod != 3)
+			pair(0xff, m); /* push of memory */
 		if (m >= 0xe8 && m <= 0xef)
 			pair(0xae, m); /* incssp */
 		if (m >= 0xc8 && m <= 0xcf)
@@ -161,6 +163,39 @@ static bool call_over(const uint8_t *p, const uint8_t *end)
 	return word(p + 1) < 128 && to + 4 <= end && (pop_at(to) || (rex_w(to[0]) && to[1] == 0x89 && to[3] == 0x24));
 }
 
+/* p: push of memory; is it followed by a ret? */
+static bool push_then_ret(const uint8_t *p)
+{
+	unsigned mod = p[1] >> 6, rm = p[1] & 7, n = 2;
+
+	if (rm == 4) {
+		if (!mod && (p[2] & 7) == 5)
+			n += 4;
+		n++;
+	} else if (!mod && rm == 5) {
+		n += 4;
+	}
+	return is_ret(p + n + (mod == 1 ? 1 : mod == 2 ? 4 : 0));
+}
+
+/* p: jmp *%reg. Was the register popped, or read from the top of a stack that is then given up? */
+static unsigned jump_back(const uint8_t *p)
+{
+	static const uint8_t drop[4] = { 0x48, 0x83, 0xc4, 0x08 };
+	unsigned reg = p[1] & 7;
+
+	if (p[-1] == 0x41)
+		return (p[-2] & 0xf8) == 0x58 && (p[-2] & 7) == reg ? TRIG_FOLLOW : 0;
+	if ((p[-1] & 0xf8) == 0x58 && (p[-1] & 7) == reg)
+		return TRIG_FOLLOW;
+	if (memcmp(p - 4, drop, 4))
+		return 0;
+	for (int i = -40; i < -6; i++)
+		if (p[i] == 0x48 && p[i + 1] == 0x8b && p[i + 2] == (4 | reg << 3) && p[i + 3] == 0x24)
+			return TRIG_FOLLOW;
+	return 0;
+}
+
 static unsigned judge(const uint8_t *p, const uint8_t *end)
 {
 	switch (*p) {
@@ -175,9 +210,7 @@ static unsigned judge(const uint8_t *p, const uint8_t *end)
 	case 0x04:
 	case 0x44: return memory_then_ret(p) ? TRIG_FOLLOW : 0;
 	case 0x64: return p[-1] == 0xff && p[2] == 0xf8 ? TRIG_FOLLOW : 0;
-	case 0xff: /* behind a pop of the same register */
-		return (p[-1] & 0xf8) == 0x58 && (p[-1] & 7) == (p[1] & 7) ? TRIG_FOLLOW :
-		       p[-1] == 0x41 && (p[-2] & 0xf8) == 0x58 && (p[-2] & 7) == (p[1] & 7) ? TRIG_FOLLOW : 0;
+	case 0xff: return p[1] >= 0xe0 ? jump_back(p) : push_then_ret(p) ? TRIG_FOLLOW : 0;
 	case 0xe8: return call_over(p, end) ? TRIG_FOLLOW : 0;
 	case 0xb8:
 	case 0xbf:

@@ -127,6 +127,15 @@ void state_to(struct flow *f, uint64_t target)
 	f->targets[f->ntargets++].s = f->s;
 }
 
+/* the first place that a branch leads to behind the instruction's first byte and before `end`; 0: none */
+uint64_t state_inside(const struct flow *f, uint64_t end)
+{
+	for (unsigned i = 0; i < f->ntargets; i++)
+		if (f->targets[i].at > f->pc && f->targets[i].at < end)
+			return f->targets[i].at;
+	return 0;
+}
+
 bool state_from(struct flow *f, uint64_t at)
 {
 	for (unsigned i = 0; i < f->ntargets; i++)
