@@ -153,13 +153,14 @@ struct obj {
 	uint32_t users;	     /* programs that load it at start */
 	struct evidence *seen; /* dynamic evidence, newest first */
 	struct obj *next;    /* free for the step at work */
+	uint32_t row;	     /* on the page */
 };
 
 /* what gnomon check saw a file do */
 struct evidence {
 	struct evidence *next;
-	const char *report, *class, *symbol;
-	uint64_t offset, times;
+	const char *report, *class, *symbol, *offset; /* class "ran": it ran, no more is known of it */
+	uint64_t times; /* places in the report */
 	bool fresh; /* not in the database yet */
 };
 

@@ -192,7 +192,7 @@ static void evidence_row(struct reader *r, sqlite3_stmt *s)
 		return;
 	e->report = text(r, s, 1);
 	e->class = text(r, s, 2);
-	e->offset = (uint64_t)sqlite3_column_int64(s, 3);
+	e->offset = text(r, s, 3);
 	e->symbol = text(r, s, 4);
 	e->times = (uint64_t)sqlite3_column_int64(s, 5);
 	e->next = o->seen;

@@ -155,7 +155,7 @@ static void other_rows(struct db *db, struct audit *a)
 	for (size_t i = 0; i < a->n; i++)
 		for (const struct evidence *e = a->objs[i]->seen; e; e = e->next)
 			if (e->fresh)
-				db_run(db, s, "issnsi", N(a->objs[i]->id), e->report, e->class, N(e->offset), e->symbol,
+				db_run(db, s, "issssi", N(a->objs[i]->id), e->report, e->class, e->offset, e->symbol,
 				       N(e->times));
 	sqlite3_finalize(s);
 }

@@ -80,8 +80,7 @@ static void evidence(FILE *f, const struct obj *o)
 	fputs(",\"seen\":[", f);
 	for (const struct evidence *e = o->seen; e; e = e->next) {
 		fprintf(f, "%s{\"class\":\"%s\",\"times\":%lu", e == o->seen ? "" : ",", e->class, e->times);
-		if (e->offset)
-			fprintf(f, ",\"offset\":\"0x%lx\"", e->offset);
+		key(f, "offset", e->offset);
 		key(f, "symbol", e->symbol);
 		key(f, "report", e->report);
 		fputc('}', f);

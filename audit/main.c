@@ -5,6 +5,9 @@
 
 #include "args.h"
 
+/* the command that started this one; its path if there is one */
+const char *gnomon_path = "gnomon";
+
 int main(int argc, char **argv)
 {
 	struct options o;
@@ -13,6 +16,8 @@ int main(int argc, char **argv)
 	/* names in archives are bytes or UTF-8, whatever the user's locale */
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "");
+	if (strchr(argv[0], '/') && strcmp(strrchr(argv[0], '/'), "/gnomon-audit"))
+		gnomon_path = argv[0];
 	if (argc == 2 && !strcmp(argv[1], "--version")) {
 		printf("gnomon %s\n", GN_VERSION);
 		return stdout_done();

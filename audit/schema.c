@@ -44,7 +44,7 @@ const char db_schema[] =
 	"CREATE TABLE problem(path TEXT NOT NULL, cause TEXT NOT NULL);"
 	"CREATE TABLE evidence("
 	"  file INTEGER NOT NULL REFERENCES file(id), report TEXT NOT NULL, class TEXT NOT NULL,"
-	"  offset INTEGER, symbol TEXT, times INTEGER NOT NULL);"
+	"  offset TEXT, symbol TEXT, times INTEGER NOT NULL);"
 	"CREATE INDEX evidence_file ON evidence(file);"
 	"CREATE VIEW blockers AS"
 	"  SELECT f.path, b.blocks, b.alone, b.programs FROM blocker b JOIN file f ON f.id = b.library"

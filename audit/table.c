@@ -166,6 +166,12 @@ static void in_full(FILE *f, const struct audit *a, const struct obj *o)
 	if (o->text)
 		fprintf(f, "  code        %.1f MB, %u functions, %u begin with ENDBR64\n", (double)o->text / 1e6, o->functions,
 			o->endbr);
+	for (const struct evidence *e = o->seen; e; e = e->next)
+		if (strcmp(e->class, "ran"))
+			fprintf(f, "  seen        %s at %s, in %s\n", e->class, shown(e->symbol ? e->symbol : e->offset ? e->offset : "?"),
+				shown(e->report));
+		else
+			fprintf(f, "  seen        ran, in %s\n", shown(e->report));
 	findings(f, o);
 }
 
