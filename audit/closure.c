@@ -219,6 +219,15 @@ static bool counts_for_link(const struct obj *o)
 	       (o->machine == EM_X86_64 || o->machine == EM_386);
 }
 
+/* what a database brought may have it already */
+static void find_once(struct audit *a, struct obj *o, enum rule rule)
+{
+	for (uint32_t i = 0; i < o->nfindings; i++)
+		if (o->findings[i].rule == rule)
+			return;
+	finding_add(o, &a->mem, rule, 0, NULL);
+}
+
 void marks_finish(struct audit *a)
 {
 	for (size_t i = 0; i < a->n; i++) {
@@ -242,9 +251,9 @@ void marks_finish(struct audit *a)
 			continue;
 		if (o->in && o->in->kind == K_STATIC_LIBRARY) {
 			if (counts_for_link(o) && !marked(o) && o->in->nveto < o->in->users)
-				finding_add(o, &a->mem, R_MARK_LOST, 0, NULL);
+				find_once(a, o, R_MARK_LOST);
 		} else if (!marked(o) && (linked(o) || (o->kind == K_STATIC_LIBRARY && o->users) || counts_for_link(o))) {
-			finding_add(o, &a->mem, R_UNMARKED, 0, NULL);
+			find_once(a, o, R_UNMARKED);
 		}
 	}
 }

@@ -68,11 +68,6 @@ static bool asked_now(const struct audit *a, const char *path, size_t n)
 	return false;
 }
 
-static bool ours(const struct options *o, const char *path)
-{
-	return !o->shards || str_hash(path) % o->shards == o->shard - 1;
-}
-
 static void objects(struct audit *a, size_t nasked)
 {
 	struct strmap read = { 0 };
@@ -86,7 +81,7 @@ static void objects(struct audit *a, size_t nasked)
 		while (top->in)
 			top = top->in;
 		if ((top->flags & (OF_KEPT | OF_TWICE | OF_DEPENDENCY)) || strmap_get(&read, top->path) ||
-		    (asked_now(a, top->path, nasked) && ours(a->o, top->path)))
+		    (asked_now(a, top->path, nasked) && shard_has(a->o, top->path)))
 			continue;
 		o->flags |= OF_ELSEWHERE;
 		a->objs = grow(a->objs, a->n, &a->room, sizeof(*a->objs));

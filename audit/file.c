@@ -85,16 +85,25 @@ bool file_kept(struct worker *w, int dirfd, const char *name, const char *path)
 	return true;
 }
 
-static void elf_file(struct worker *w, int fd, const char *path, bool asked)
+static struct obj *file_obj(struct worker *w, int fd, const char *path, bool asked)
 {
 	struct obj *o = worker_obj(w, path, NULL);
 	struct stat st;
 
-	if (fstat(fd, &st) == 0)
+	/* marks alone need no identity, unless a database is to know the file again */
+	if ((w->a->o->level > LEVEL_MARKS || w->a->o->db) && fstat(fd, &st) == 0)
 		identity(o, &st);
-	object_read(w, o, &w->im);
 	if (asked)
 		o->flags |= OF_LISTED;
+	return o;
+}
+
+static void elf_file(struct worker *w, int fd, const char *path, bool asked)
+{
+	struct obj *o = file_obj(w, fd, path, asked);
+	struct stat st;
+
+	object_read(w, o, &w->im);
 	__atomic_store_n(&w->bytes, w->bytes + w->im.total, __ATOMIC_RELAXED);
 	if (w->im.error)
 		o->broken = arena_str(&w->mem, strerror(w->im.error));
@@ -106,33 +115,47 @@ static void elf_file(struct worker *w, int fd, const char *path, bool asked)
 
 static void pack_file(struct worker *w, int fd, const char *path, bool asked)
 {
-	struct obj *o = worker_obj(w, path, NULL);
-	struct stat st;
+	struct obj *o = file_obj(w, fd, path, asked);
 
-	if (fstat(fd, &st) == 0)
-		identity(o, &st);
 	o->level = (uint8_t)w->a->o->level;
-	if (asked)
-		o->flags |= OF_LISTED;
 	pack_read(w, o, fd);
 }
 
-void file_read(struct worker *w, int fd, const char *path, bool asked)
+/* what cannot be read: not a file at all? */
+static enum file_result unreadable(struct worker *w, int fd, const char *path)
 {
-	count(w);
-	if (!img_file(&w->im, fd)) {
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return FILE_FOLDER;
+	if (S_ISREG(st.st_mode))
 		worker_trouble(w, path, strerror(w->im.error));
-	} else if (w->im.head_len >= 4 && !memcmp(w->im.head, "\177ELF", 4)) {
+	close(fd);
+	return S_ISREG(st.st_mode) ? FILE_DONE : FILE_OTHER;
+}
+
+enum file_result file_read(struct worker *w, int fd, const char *path, bool asked)
+{
+	enum packing k;
+
+	if (!img_file(&w->im, fd))
+		return unreadable(w, fd, path);
+	if (asked && w->a->o->shards && !shard_has(w->a->o, path)) {
+		close(fd);
+		return FILE_DONE;
+	}
+	count(w);
+	if (w->im.head_len >= 4 && !memcmp(w->im.head, "\177ELF", 4)) {
 		elf_file(w, fd, path, asked);
 	} else {
-		enum packing k = pack_kind(w->im.head, w->im.head_len);
-
+		k = pack_kind(w->im.head, w->im.head_len);
 		if (k == PACK_AR || k == PACK_OTHER || (k == PACK_COMPRESSED && (asked || pack_named(path))))
 			pack_file(w, fd, path, asked);
 		else if (asked && !w->a->o->files_from)
 			worker_trouble(w, path, w->im.head_len ? "neither an ELF image nor an archive" : "empty");
 	}
 	close(fd);
+	return FILE_DONE;
 }
 
 /* ---- what was not asked for */

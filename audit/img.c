@@ -28,6 +28,22 @@ static size_t from_file(struct img *im, uint64_t off, void *buf, size_t n)
 	return done;
 }
 
+/* one read: short at the end of the file, and then there is no need to ask again */
+static size_t once(struct img *im, uint64_t off, void *buf, size_t n)
+{
+	ssize_t r;
+
+	if (off > INT64_MAX - n)
+		return 0;
+	do
+		r = pread(im->fd, buf, n, (off_t)off);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		im->error = errno;
+	im->total += r > 0 ? (size_t)r : 0;
+	return r > 0 ? (size_t)r : 0;
+}
+
 bool img_file(struct img *im, int fd)
 {
 	im->fd = fd;
@@ -36,7 +52,7 @@ bool img_file(struct img *im, int fd)
 	im->total = 0;
 	im->error = 0;
 	im->win_len = 0;
-	im->head_len = from_file(im, 0, im->head, sizeof(im->head));
+	im->head_len = once(im, 0, im->head, sizeof(im->head));
 	return !im->error;
 }
 
@@ -76,10 +92,10 @@ size_t img_some(struct img *im, uint64_t off, void *buf, size_t n)
 		return from_file(im, off, buf, n);
 	if (off < im->win_off || off - im->win_off > im->win_len || n > im->win_len - (off - im->win_off)) {
 		im->win_off = off;
-		im->win_len = from_file(im, off, im->win, sizeof(im->win));
+		im->win_len = once(im, off, im->win, sizeof(im->win));
+		if (im->win_len < n)
+			return from_file(im, off, buf, n);
 	}
-	if (n > im->win_len - (off - im->win_off))
-		n = im->win_len - (size_t)(off - im->win_off);
 	memcpy(buf, im->win + (off - im->win_off), n);
 	return n;
 }
@@ -108,10 +124,29 @@ void *img_load(struct img *im, uint64_t off, uint64_t n, size_t most)
 	return p;
 }
 
+/* the string that begins at off in bytes that were read before; false: it is not there to its end */
+static bool known(const uint8_t *p, uint64_t from, size_t n, uint64_t off, char *buf, size_t size)
+{
+	const uint8_t *end;
+
+	if (off < from || off - from >= n)
+		return false;
+	p += off - from;
+	n -= (size_t)(off - from);
+	end = memchr(p, 0, n < size ? n : size);
+	if (end)
+		memcpy(buf, p, (size_t)(end - p) + 1);
+	return end != NULL;
+}
+
 bool img_string(struct img *im, uint64_t off, char *buf, size_t size)
 {
-	size_t n = img_some(im, off, buf, size < IMG_WINDOW / 2 ? size : IMG_WINDOW / 2);
+	size_t n;
 
+	if (im->fd >= 0 && (known(im->head, 0, im->head_len, off, buf, size) ||
+			    known(im->win, im->win_off, im->win_len, off, buf, size)))
+		return true;
+	n = img_some(im, off, buf, size < IMG_WINDOW / 2 ? size : IMG_WINDOW / 2);
 	if (n && memchr(buf, 0, n))
 		return true;
 	n = img_some(im, off, buf, size);

@@ -76,6 +76,12 @@ const char *shown(const char *name)
 	size_t n = 0;
 	char *t;
 
+	/* nearly every name is shown as it is */
+	while (*s >= 0x20 && *s < 0x7f && *s != '\\')
+		s++;
+	if (!*s)
+		return name;
+	s = (const unsigned char *)name;
 	turn = (turn + 1) % 8;
 	free(ring[turn]);
 	t = ring[turn] = xmalloc(strlen(name) * 4 + 1);

@@ -85,8 +85,17 @@ static void note_segments(struct worker *w, struct obj *o, struct elf *e, struct
 	}
 }
 
+static bool in_segments(const struct segs *s, const struct sec *c)
+{
+	for (unsigned i = 0; s && i < s->notes; i++)
+		if (c->off >= s->note[i].off && c->off - s->note[i].off <= s->note[i].filesz &&
+		    c->size <= s->note[i].filesz - (c->off - s->note[i].off))
+			return true;
+	return false;
+}
+
 /* notes that no segment shows: all of an object's, and of a file whose segments were lost */
-static void note_sections(struct worker *w, struct obj *o, struct elf *e, struct props *p)
+static void note_sections(struct worker *w, struct obj *o, struct elf *e, const struct segs *segs, struct props *p)
 {
 	struct sec s;
 
@@ -99,7 +108,7 @@ static void note_sections(struct worker *w, struct obj *o, struct elf *e, struct
 			o->broken = "cut short: the section headers lie behind the end";
 			return;
 		}
-		if (s.type != SHT_NOTE || s.size > NOTE_BYTES)
+		if (s.type != SHT_NOTE || s.size > NOTE_BYTES || in_segments(segs, &s))
 			continue;
 		b = note_bytes(e->im, s.off, s.size, small, sizeof(small), &heap);
 		if (b) {
@@ -134,24 +143,24 @@ static void faults(struct worker *w, struct obj *o, const struct props *p, bool 
 			    "PT_GNU_PROPERTY is missing; glibc on x86 reads PT_NOTE, which is there")->confidence = CONF_INFO;
 }
 
-/* what the linker makes of an object, beside its property note */
+/* what the linker makes of an object, beside its property note: code without a mark loses it for all, but an object for
+ * link-time optimisation has no code yet */
 static void relocatable(struct obj *o, struct elf *e)
 {
 	struct sec s;
 	char name[32];
-	bool lto = false, code = false;
 
-	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &s); i++) {
-		if ((s.flags & SHF_EXECINSTR) && s.size)
-			code = true;
-		if (s.type == SHT_PROGBITS && !(s.flags & (SHF_ALLOC | SHF_EXECINSTR)) && !lto &&
-		    elf_sec_name(e, &s, name, sizeof(name)))
-			lto = !strncmp(name, ".gnu.lto_", 9) || !strcmp(name, ".llvm.lto");
-	}
-	if (lto && !code)
-		o->flags |= OF_LTO;
 	if (e->shnum <= 1)
 		o->flags |= OF_EMPTY;
+	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &s); i++)
+		if ((s.flags & SHF_EXECINSTR) && s.size)
+			return;
+	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &s); i++)
+		if (s.type == SHT_PROGBITS && !(s.flags & SHF_ALLOC) && elf_sec_name(e, &s, name, sizeof(name)) &&
+		    (!strncmp(name, ".gnu.lto_", 9) || !strcmp(name, ".llvm.lto"))) {
+			o->flags |= OF_LTO;
+			return;
+		}
 }
 
 static void segments(struct obj *o, struct elf *e, struct segs *s)
@@ -246,7 +255,7 @@ static void linked(struct worker *w, struct obj *o, struct elf *e)
 	note_segments(w, o, e, &s, &p);
 	in_segment = p.notes > 0;
 	if (!p.notes)
-		note_sections(w, o, e, &p);
+		note_sections(w, o, e, &s, &p);
 	if (s.dynamic.type && !s.hollow && w->a->o->level >= LEVEL_CLOSURE)
 		dynamic_read(w, o, e, &s.dynamic);
 	o->kind = (uint8_t)kind_of(o, e, &s);
@@ -266,7 +275,7 @@ static void object(struct worker *w, struct obj *o, struct elf *e)
 {
 	struct props p = { 0 };
 
-	note_sections(w, o, e, &p);
+	note_sections(w, o, e, NULL, &p);
 	relocatable(o, e);
 	o->kind = K_OBJECT;
 	o->marks = o->declared = p.features;

@@ -3,10 +3,11 @@
  * One HTML page that needs nothing else: totals and blockers as text, everything else as data for the script in it
  * (audit/page). Objects in static libraries are left out unless something is wrong with them.
  */
+#include <ctype.h>
 #include <elf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <stdlib.h>
 
 #include "args.h"
 #include "output.h"
@@ -53,9 +54,26 @@ static void string(FILE *f, const char *s)
 	free(buf);
 }
 
-static void card(FILE *f, uint64_t n, const char *what)
+/* a link to a state of the page: its script reads what stands behind # */
+static void link_to(FILE *f, const char *key, const char *value, const char *shown_as)
 {
-	fprintf(f, "<div class=\"card\"><b>%lu</b><span>%s</span></div>\n", n, what);
+	fprintf(f, "<a href=\"#%s=", key);
+	for (value = shown(value); *value; value++)
+		if (isalnum((unsigned char)*value) || strchr("-._~", *value))
+			fputc(*value, f);
+		else
+			fprintf(f, "%%%02X", (unsigned char)*value);
+	fputs("\">", f);
+	text(f, shown_as);
+	fputs("</a>", f);
+}
+
+static void card(FILE *f, uint64_t n, uint64_t marked, const char *what)
+{
+	fprintf(f, "<div class=\"card\"><b>%lu</b><span>%s", n, what);
+	if (marked != UINT64_MAX)
+		fprintf(f, ", %lu marked", marked);
+	fputs("</span></div>\n", f);
 }
 
 static void bar(FILE *f, const struct totals *t)
@@ -92,7 +110,7 @@ static void ranked(FILE *f, const struct audit *a)
 		for (size_t i = 0; i < n && i < BLOCKERS_SHOWN; i++) {
 			fprintf(f, "<tr><td class=\"n\">%u</td><td class=\"n\">%u</td><td class=\"name\">", v[i]->blocks,
 				v[i]->blocks_alone);
-			text(f, obj_name(v[i]));
+			link_to(f, "file", obj_name(v[i]), obj_name(v[i]));
 			fputs("</td></tr>\n", f);
 		}
 		fputs("</tbody></table>\n", f);
@@ -113,7 +131,12 @@ static void found(FILE *f, const struct totals *t)
 			fputs("<h2 id=\"findings\">Findings</h2>\n<table><thead><tr><th class=\"n\">files</th><th>rule</th><th>what"
 			      "</th></tr></thead><tbody>\n", f);
 		any = true;
-		fprintf(f, "<tr><td class=\"n\">%lu</td><td>%s</td><td>", t->findings[i], rules[i].name);
+		char show[64];
+
+		snprintf(show, sizeof(show), "rule:%s", rules[i].name);
+		fprintf(f, "<tr><td class=\"n\">%lu</td><td class=\"short\">", t->findings[i]);
+		link_to(f, "show", show, rules[i].name);
+		fputs("</td><td>", f);
 		text(f, rules[i].title);
 		fputs("</td></tr>\n", f);
 	}
@@ -147,17 +170,17 @@ static void head(FILE *f, const struct audit *a)
 	}
 	fprintf(f, "%s%s, gnomon %s, looked at %s</p>\n", a->nasked ? ". " : "", date, GN_VERSION, level_names[a->o->level]);
 	fputs("<div class=\"cards\">\n", f);
-	card(f, t.programs, "programs");
-	card(f, t.programs_marked, "of them marked");
-	card(f, t.libraries, "libraries");
-	card(f, t.libraries_marked, "of them marked");
-	if (t.objects) {
-		card(f, t.objects, "objects");
-		card(f, t.objects_marked, "of them marked");
-	}
-	card(f, t.programs - t.verdicts[V_NO_SUPPORT] - t.verdicts[V_INCOMPLETE], "programs whose C library can turn shadow stacks on");
+	card(f, t.programs, t.programs_marked, "programs");
+	card(f, t.libraries, t.libraries_marked, "libraries");
+	if (t.objects)
+		card(f, t.objects, t.objects_marked, "objects");
+	if (t.statics)
+		card(f, t.statics, t.statics_marked, "static libraries");
+	if (a->o->level >= LEVEL_CLOSURE)
+		card(f, t.programs - t.verdicts[V_NO_SUPPORT] - t.verdicts[V_INCOMPLETE], UINT64_MAX,
+		     "programs whose C library can turn shadow stacks on");
 	if (a->nproblems)
-		card(f, a->nproblems, "files not read to their end");
+		card(f, a->nproblems, UINT64_MAX, "files not read to their end");
 	fputs("</div>\n", f);
 	if (a->o->level >= LEVEL_CLOSURE)
 		bar(f, &t);

@@ -113,8 +113,8 @@ static void *work(void *arg)
 	}
 	code_free(t->w->code);
 	t->w->code = NULL;
-	free(t->w->buffer);
-	t->w->buffer = NULL;
+	if (t->w->dir_fd >= 0)
+		close(t->w->dir_fd);
 	return NULL;
 }
 
@@ -143,6 +143,7 @@ void pool_run(struct pool *p, struct audit *a, unsigned threads, task_fn *run, v
 	progress_start(&pr, a, p->workers, threads);
 	for (unsigned i = 0; i < threads; i++) {
 		p->workers[i].a = a;
+		p->workers[i].dir_fd = -1;
 		t[i] = (struct thread){ .p = p, .w = &p->workers[i] };
 		if (pthread_create(&t[i].id, NULL, work, &t[i]))
 			die("cannot start a thread");

@@ -171,54 +171,81 @@ static void folder(struct pool *p, struct worker *w, int fd, const char *path, u
 	dir_drop(d);
 }
 
-static bool ours(const struct options *o, const char *path)
+bool shard_has(const struct options *o, const char *path)
 {
 	return !o->shards || str_hash(path) % o->shards == o->shard - 1;
 }
 
-/* what a name leads to, before anything of it is opened: opening a device does things */
-static bool look(struct audit *a, const char *path, struct stat *st)
-{
-	int fd;
-	bool ok;
-
-	if (a->o->rootfd < 0)
-		return stat(path, st) == 0;
-	fd = root_open(a, path, O_PATH);
-	ok = fd >= 0 && fstat(fd, st) == 0;
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
-static void named(struct pool *p, struct worker *w, const char *path)
+/* Opening a device does things: names there are looked at first. Elsewhere the open file tells what it is. */
+static bool may_open(struct worker *w, const char *path)
 {
 	struct stat st;
-	bool dir;
 	int fd;
 
-	if (!look(w->a, path, &st)) {
-		struct obj *known = w->a->known.used ? strmap_get(&w->a->known, path) : NULL;
+	if (strncmp(path, "/dev/", 5))
+		return true;
+	fd = root_open(w->a, path, O_PATH);
+	if (fd < 0)
+		return true;
+	if (fstat(fd, &st) < 0)
+		st.st_mode = 0;
+	close(fd);
+	return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
 
-		if (known) /* the database forgets it, too */
-			__atomic_or_fetch(&known->flags, OF_TWICE, __ATOMIC_RELAXED);
-		worker_trouble(w, path, strerror(errno));
-		return;
+/*
+ * Opens a name of a list. Neighbours mostly lie in the same folder: that is opened when a second name wants it, and
+ * saves walking the path again.
+ */
+static int open_named(struct worker *w, const char *path, const char *next)
+{
+	size_t n = (size_t)(strrchr(path, '/') - path);
+
+	if (w->dir_fd >= 0 && n && !strncmp(path, w->dir, n) && !w->dir[n])
+		return openat(w->dir_fd, path + n + 1, FILE_FLAGS);
+	if (next && n && n < sizeof(w->dir) && !strncmp(path, next, n + 1)) {
+		if (w->dir_fd >= 0)
+			close(w->dir_fd);
+		memcpy(w->dir, path, n);
+		w->dir[n] = 0;
+		w->dir_fd = root_open(w->a, w->dir, O_PATH | O_DIRECTORY);
+		if (w->dir_fd >= 0 && w->a->o->rootfd < 0)
+			return openat(w->dir_fd, path + n + 1, FILE_FLAGS);
 	}
-	dir = S_ISDIR(st.st_mode);
-	if (!dir && !S_ISREG(st.st_mode)) {
+	return root_open(w->a, path, FILE_FLAGS);
+}
+
+static void lost(struct worker *w, const char *path)
+{
+	struct obj *known = w->a->known.used ? strmap_get(&w->a->known, path) : NULL;
+	int why = errno;
+
+	if (known && why == ENOENT) /* the database forgets it, too */
+		__atomic_or_fetch(&known->flags, OF_TWICE, __ATOMIC_RELAXED);
+	worker_trouble(w, path, strerror(why));
+}
+
+static void named(struct pool *p, struct worker *w, const char *path, const char *next)
+{
+	int fd;
+
+	/* which part a folder's files belong to is asked when they are found */
+	if (!may_open(w, path)) {
 		worker_trouble(w, path, "neither a file nor a folder");
 		return;
 	}
-	if (!dir && (!ours(w->a->o, path) || file_kept(w, -1, path, path)))
+	if (w->a->known.used && file_kept(w, -1, path, path))
 		return;
-	fd = root_open(w->a, path, dir ? O_RDONLY | O_DIRECTORY : FILE_FLAGS);
-	if (fd < 0)
-		worker_trouble(w, path, strerror(errno));
-	else if (dir)
-		folder(p, w, fd, strcmp(path, "/") ? path : "", 0);
-	else
-		file_read(w, fd, path, true);
+	fd = open_named(w, path, next);
+	if (fd < 0) {
+		lost(w, path);
+		return;
+	}
+	switch (file_read(w, fd, path, true)) {
+	case FILE_DONE: break;
+	case FILE_FOLDER: folder(p, w, fd, strcmp(path, "/") ? path : "", 0); break;
+	case FILE_OTHER: worker_trouble(w, path, "neither a file nor a folder"); break;
+	}
 }
 
 static void in_folder(struct pool *p, struct worker *w, struct task *t, const char *name, const char *path)
@@ -226,7 +253,7 @@ static void in_folder(struct pool *p, struct worker *w, struct task *t, const ch
 	bool dir = t->kind == TASK_DIR;
 	int fd;
 
-	if (!dir && (!ours(w->a->o, path) || file_kept(w, t->dir->fd, name, path)))
+	if (!dir && (!shard_has(w->a->o, path) || file_kept(w, t->dir->fd, name, path)))
 		return;
 	fd = openat(t->dir->fd, name, (dir ? O_RDONLY | O_DIRECTORY | O_CLOEXEC : FILE_FLAGS) | O_NOFOLLOW);
 	if (fd < 0)
@@ -242,8 +269,10 @@ static void run(struct pool *p, struct worker *w, struct task *t)
 	char path[8192];
 
 	for (const char *name = t->names; name < t->names + t->used; name += strlen(name) + 1) {
+		const char *next = name + strlen(name) + 1;
+
 		if (t->kind == TASK_NAMED)
-			named(p, w, name);
+			named(p, w, name, next < t->names + t->used ? next : NULL);
 		else if (join(path, sizeof(path), t->dir->path, name))
 			in_folder(p, w, t, name, path);
 		else

@@ -15,9 +15,12 @@ void walk_run(struct audit *a);
 /* archives before their members, otherwise by name */
 void objs_sort(struct audit *a);
 
-/* file.c: one open file; takes the descriptor over. `asked`: somebody named it, so that its being neither ELF nor archive
- * is worth a line */
-void file_read(struct worker *w, int fd, const char *path, bool asked);
+/*
+ * file.c: one open file; takes the descriptor over, but for folders. `asked`: somebody named it, so that its being neither
+ * ELF nor archive is worth a line.
+ */
+enum file_result { FILE_DONE, FILE_FOLDER, FILE_OTHER };
+enum file_result file_read(struct worker *w, int fd, const char *path, bool asked);
 /* is it as the database knows it? Then that goes into the results */
 bool file_kept(struct worker *w, int dirfd, const char *name, const char *path);
 #define FILE_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
@@ -32,6 +35,9 @@ bool pack_named(const char *path);
 /* one more file of the root that something needs (closure); NULL if it is no ELF image */
 struct tree;
 struct obj *walk_one(struct tree *t, const char *path);
+
+/* is the file in this part of the work? */
+bool shard_has(const struct options *o, const char *path);
 
 /* root.c: paths inside the root */
 int root_open(const struct audit *a, const char *path, int flags); /* -1 with errno */

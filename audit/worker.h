@@ -26,8 +26,8 @@ struct worker {
 	uint64_t files, bytes;
 	struct img im;	     /* of the file at hand */
 	struct code *code;   /* made when first needed */
-	void *buffer;	     /* of the archive reader */
-	size_t buffer_size;
+	char dir[4096];	     /* folder of the names at hand, open as dir_fd if that pays */
+	int dir_fd;	     /* -1: not open */
 };
 
 /* a new object of this worker; path is copied */

@@ -202,8 +202,10 @@ function from_address() {
 		$(k).value = state[k];
 	list();
 	const i = state.file ? data.files.findIndex(f => f[NAME] === state.file) : -1;
+	$('detail').hidden = i < 0;
 	if (i >= 0)
 		detail(i);
+	return i >= 0 || state.show;
 }
 
 options($('kind'), [['', 'every kind'], ...KINDS.filter(k => data.files.some(f => KINDS[f[KIND]] === k)).map(k => [k, k])]);
@@ -224,5 +226,5 @@ document.addEventListener('keydown', e => {
 	if (e.key === 'Enter' && e.target.matches('tr[data-i]'))
 		choose(+e.target.dataset.i);
 });
-addEventListener('hashchange', from_address);
+addEventListener('hashchange', () => { if (from_address()) $('files').scrollIntoView(); });
 from_address();
