@@ -178,8 +178,7 @@ static void all_of(struct audit *a, struct tree *t)
 	free(p.v);
 }
 
-/* findings of an earlier closure, in objects that a database brought */
-static void forget(struct obj *o)
+void closure_forget(struct obj *o)
 {
 	uint32_t kept = 0;
 
@@ -200,7 +199,7 @@ void closure_run(struct audit *a)
 
 	for (size_t i = 0; i < a->n; i++) {
 		packed |= a->objs[i]->in != NULL;
-		forget(a->objs[i]);
+		closure_forget(a->objs[i]);
 	}
 	for (int i = 0; i <= packed; i++) {
 		struct tree t;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "args.h"
-#include "tree.h"
+#include "closure.h"
 #include "walk.h"
 
 static int64_t ns(struct timespec t)
@@ -116,7 +116,10 @@ static void elf_file(struct worker *w, int fd, const char *path, bool asked)
 static void pack_file(struct worker *w, int fd, const char *path, bool asked)
 {
 	struct obj *o = file_obj(w, fd, path, asked);
+	struct stat st;
 
+	if (fstat(fd, &st) == 0)
+		identity(o, &st);
 	o->level = (uint8_t)w->a->o->level;
 	pack_read(w, o, fd);
 }
@@ -197,6 +200,7 @@ struct obj *walk_one(struct tree *t, const char *path)
 	o = known(t->a, path, LEVEL_CLOSURE);
 	if (o && same(o, &st) && !(o->flags & OF_KEPT)) {
 		keep(w, o, OF_DEPENDENCY);
+		closure_forget(o);
 	} else if (img_file(&w->im, fd) && w->im.head_len >= 4 && !memcmp(w->im.head, "\177ELF", 4)) {
 		enum level level = t->a->o->level;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon-audit: started by `gnomon audit`; picks the command. */
 #include <locale.h>
+#include <signal.h>
 #include <string.h>
 
 #include "args.h"
@@ -13,6 +14,8 @@ int main(int argc, char **argv)
 	struct options o;
 	const struct command *cmd;
 
+	/* a limit on the size of files is an error like a full disk, told and gone on from */
+	signal(SIGXFSZ, SIG_IGN);
 	/* names in archives are bytes or UTF-8, whatever the user's locale */
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "");

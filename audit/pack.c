@@ -94,6 +94,18 @@ static la_ssize_t from_fd(struct archive *ar, void *arg, const void **buf)
 	return n;
 }
 
+/* over members of an archive that is not compressed */
+static la_int64_t skip_fd(struct archive *ar, void *arg, la_int64_t n)
+{
+	struct pack *p = arg;
+	off_t at = lseek(p->fd, 0, SEEK_CUR);
+
+	/* not beyond the end: reading there must tell that the archive is cut short */
+	if (at < 0 || n <= (la_int64_t)sizeof(p->block) || at + n > (off_t)p->o->size || lseek(p->fd, n, SEEK_CUR) < 0)
+		return 0;
+	return n;
+}
+
 /* an archive in an archive: first what was read to know it by, then the rest of the member */
 static la_ssize_t from_member(struct archive *ar, void *arg, const void **buf)
 {
@@ -237,6 +249,21 @@ static void regular(struct pack *p, const char *path)
 		conf(p, path);
 }
 
+/* What is left of a member. libarchive would skip it by itself, but without asking whether there is an end to it. */
+static void rest(struct pack *p)
+{
+	const void *buf;
+	la_int64_t off;
+	size_t n;
+	int r;
+
+	if (!p->outer && archive_filter_code(p->ar, 0) == ARCHIVE_FILTER_NONE)
+		return;
+	do
+		r = archive_read_data_block(p->ar, &buf, &n, &off);
+	while (r == ARCHIVE_RETRY || (r == ARCHIVE_OK && pack_honest(p, n)));
+}
+
 /* of a container layer: .wh.NAME takes NAME out of the layers below */
 static bool whiteout(struct pack *p, const char *path)
 {
@@ -282,6 +309,7 @@ static void member(struct pack *p)
 		char *name = xstrdup(path); /* the entry's strings do not outlive reading */
 
 		regular(p, name);
+		rest(p);
 		free(name);
 	}
 }
@@ -323,7 +351,7 @@ void pack_read(struct worker *w, struct obj *o, int fd)
 		worker_trouble(w, o->path, "thin archive: its members are files of their own");
 	else if (lseek(fd, 0, SEEK_SET) < 0)
 		worker_trouble(w, o->path, strerror(errno));
-	else if (archive_read_open(p->ar, p, NULL, from_fd, NULL) != ARCHIVE_OK)
+	else if (archive_read_open2(p->ar, p, NULL, from_fd, skip_fd, NULL) != ARCHIVE_OK)
 		worker_trouble(w, o->path, o->broken = arena_str(&w->mem, archive_error_string(p->ar)));
 	else
 		walk(p);
