@@ -219,6 +219,17 @@ static void conf(struct pack *p, const char *path)
 	}
 }
 
+/* one line for an archive, whoever hits the damage first */
+static void damaged(struct pack *p)
+{
+	const char *why = archive_error_string(p->ar);
+
+	if (p->o->broken)
+		return;
+	p->o->broken = arena_str(&p->w->mem, why ? why : "damaged");
+	worker_trouble(p->w, obj_name(p->o), p->o->broken);
+}
+
 static void regular(struct pack *p, const char *path)
 {
 	enum packing k;
@@ -229,6 +240,8 @@ static void regular(struct pack *p, const char *path)
 		n = archive_read_data(p->ar, p->head + p->head_len, sizeof(p->head) - p->head_len);
 		if (n == ARCHIVE_RETRY)
 			continue;
+		if (n < 0)
+			damaged(p);
 		if (n <= 0)
 			break;
 		p->head_len += (size_t)n;
@@ -262,6 +275,8 @@ static void rest(struct pack *p)
 	do
 		r = archive_read_data_block(p->ar, &buf, &n, &off);
 	while (r == ARCHIVE_RETRY || (r == ARCHIVE_OK && pack_honest(p, n)));
+	if (r < ARCHIVE_WARN)
+		damaged(p);
 }
 
 /* of a container layer: .wh.NAME takes NAME out of the layers below */
@@ -324,10 +339,7 @@ static void walk(struct pack *p)
 		if (r == ARCHIVE_EOF)
 			return;
 		if (r < ARCHIVE_WARN) {
-			const char *why = archive_error_string(p->ar);
-
-			p->o->broken = arena_str(&p->w->mem, why ? why : "unreadable");
-			worker_trouble(p->w, obj_name(p->o), p->o->broken);
+			damaged(p);
 			return;
 		}
 		member(p);
