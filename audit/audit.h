@@ -24,7 +24,7 @@ void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn)); /* status GN_EXIT_USAGE */
 /* "gnomon: WHAT: WHY"; the exit status will tell that something is missing */
 void trouble(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-extern bool had_trouble;
+extern bool had_trouble, silenced; /* silenced: no line is written, for fuzzing */
 /* A name as a line shows it: control characters and what is no UTF-8 as \xNN. Strings live for a few calls. */
 const char *shown(const char *name);
 int stdout_done(void);

@@ -10,7 +10,7 @@
 #include "progress.h"
 #include "text.h"
 
-bool had_trouble;
+bool had_trouble, silenced;
 
 static void put(const char *what, const char *fmt, va_list ap)
 {
@@ -20,6 +20,11 @@ static void put(const char *what, const char *fmt, va_list ap)
 
 	if (!f)
 		return;
+	if (silenced) {
+		fclose(f);
+		free(text);
+		return;
+	}
 	progress_hide();
 	fputs("gnomon: ", f);
 	if (what)

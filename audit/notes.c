@@ -50,27 +50,36 @@ static bool is_property(const struct note *t)
 	return t->type == NT_GNU_PROPERTY_TYPE_0 && t->name_size == 4 && !memcmp(t->name, "GNU", 4);
 }
 
-/* one x86 property; false: its size is wrong */
-static bool take(uint32_t type, const uint8_t *data, uint32_t size, struct props *ret)
-{
-	uint32_t *to = type == PROP_X86_ISA_1_NEEDED ? &ret->isa_needed :
-		       type == PROP_X86_ISA_1_USED   ? &ret->isa_used :
-						       NULL;
+/* what one property note says */
+struct said {
+	uint32_t features;
+	bool has_features;
+};
 
-	if (type != PROP_X86_FEATURE_1_AND && !to)
-		return true;
+/* one property; false: its size is wrong */
+static bool take(uint32_t type, const uint8_t *data, uint32_t size, struct props *ret, struct said *said)
+{
+	switch (type) {
+	case PROP_X86_FEATURE_1_AND:
+	case PROP_X86_ISA_1_NEEDED:
+	case PROP_X86_ISA_1_USED:
+	case PROP_1_NEEDED: break;
+	default: return true;
+	}
 	if (size != 4)
 		return false;
-	if (to) {
-		*to |= word(data);
-	} else {
-		ret->features = ret->has_features ? ret->features & word(data) : word(data);
-		ret->has_features = true;
+	if (type == PROP_X86_FEATURE_1_AND) {
+		said->features = word(data); /* of several in one note the last one counts */
+		said->has_features = true;
+	} else if (type == PROP_X86_ISA_1_NEEDED) {
+		ret->isa_needed |= word(data);
+	} else if (type == PROP_X86_ISA_1_USED) {
+		ret->isa_used |= word(data);
 	}
 	return true;
 }
 
-static void properties(const struct note *t, bool is64, struct props *ret)
+static void each_property(const struct note *t, bool is64, struct props *ret, struct said *said)
 {
 	size_t pad = is64 ? 8 : 4, at = 0;
 	uint32_t last = 0;
@@ -90,12 +99,23 @@ static void properties(const struct note *t, bool is64, struct props *ret)
 		if (type < last)
 			ret->faults |= NOTE_BAD_ORDER;
 		last = type;
-		if (!take(type, t->desc + at, size, ret))
+		if (!take(type, t->desc + at, size, ret, said))
 			ret->faults |= NOTE_BAD_SIZE;
 		if (up(size, pad) > t->desc_size - at)
 			return;
 		at += up(size, pad);
 	}
+}
+
+static void properties(const struct note *t, bool is64, struct props *ret)
+{
+	struct said said = { 0 };
+
+	each_property(t, is64, ret, &said);
+	if (!said.has_features)
+		return;
+	ret->features = ret->has_features ? ret->features & said.features : said.features;
+	ret->has_features = true;
 }
 
 void notes_declared(const uint8_t *p, size_t n, uint64_t align, bool is64, struct props *ret)

@@ -123,7 +123,7 @@ static la_ssize_t from_member(struct archive *ar, void *arg, const void **buf)
 		n = archive_read_data(o->ar, p->block, sizeof(p->block));
 	while (n == ARCHIVE_RETRY);
 	if (n < 0)
-		archive_set_error(ar, EIO, "%s", archive_error_string(o->ar));
+		archive_set_error(ar, EIO, "%s", archive_error_string(o->ar) ? archive_error_string(o->ar) : "damaged");
 	else if (!pack_honest(p, (size_t)n))
 		return 0;
 	return n < 0 ? ARCHIVE_FATAL : n;
@@ -148,6 +148,13 @@ static struct archive *reader(void)
 	archive_read_support_format_cpio(ar);
 	archive_read_support_format_zip(ar);
 	return ar;
+}
+
+static const char *why(struct archive *ar)
+{
+	const char *text = archive_error_string(ar);
+
+	return text ? text : "damaged";
 }
 
 /* ---- members */
@@ -182,7 +189,7 @@ static void nested(struct pack *p, struct obj *o)
 	if (p->depth + 1 > PACK_DEEP)
 		worker_trouble(p->w, obj_name(o), "archives in archives, too deep");
 	else if (archive_read_open(in->ar, in, NULL, from_member, NULL) != ARCHIVE_OK)
-		worker_trouble(p->w, obj_name(o), archive_error_string(in->ar));
+		worker_trouble(p->w, obj_name(o), why(in->ar));
 	else
 		walk(in);
 	archive_read_free(in->ar);
@@ -222,11 +229,9 @@ static void conf(struct pack *p, const char *path)
 /* one line for an archive, whoever hits the damage first */
 static void damaged(struct pack *p)
 {
-	const char *why = archive_error_string(p->ar);
-
 	if (p->o->broken)
 		return;
-	p->o->broken = arena_str(&p->w->mem, why ? why : "damaged");
+	p->o->broken = arena_str(&p->w->mem, why(p->ar));
 	worker_trouble(p->w, obj_name(p->o), p->o->broken);
 }
 
@@ -364,7 +369,7 @@ void pack_read(struct worker *w, struct obj *o, int fd)
 	else if (lseek(fd, 0, SEEK_SET) < 0)
 		worker_trouble(w, o->path, strerror(errno));
 	else if (archive_read_open2(p->ar, p, NULL, from_fd, skip_fd, NULL) != ARCHIVE_OK)
-		worker_trouble(w, o->path, o->broken = arena_str(&w->mem, archive_error_string(p->ar)));
+		worker_trouble(w, o->path, o->broken = arena_str(&w->mem, why(p->ar)));
 	else
 		walk(p);
 	__atomic_store_n(&w->bytes, w->bytes + p->in, __ATOMIC_RELAXED);
