@@ -11,9 +11,8 @@
 #include <unistd.h>
 
 enum opt_id {
-#define OPT(id, s, l, arg, cmds, help) O_##id,
+#define OPT(id, ...) O_##id,
 #include "opts.def"
-#undef OPT
 	O_COUNT
 };
 
@@ -23,22 +22,23 @@ static const struct opt {
 	unsigned cmds;
 	const char *help;
 } opts[] = {
-#define OPT(id, s, l, arg, cmds, help) { s, l, arg, cmds, help },
+#define OPT(id, s, l, arg, cmds, help, ...) { s, l, arg, cmds, help },
 #include "opts.def"
-#undef OPT
 };
 
 #define HELP_COLUMN 24
 
 const struct command commands[] = {
-	{ A_SCAN, "", "PATH...", "which files are marked, which libraries are in the way, which marks are wrong", cmd_scan },
-	{ A_DIFF, "diff", "OLD.db NEW.db", "what changed between two audits", cmd_diff },
-	{ A_QUERY, "query", "SQL", "ask the database", cmd_query },
-	{ A_IMPORT, "import", "REPORT...", "add what 'gnomon check --report' files show to the database", cmd_import },
-	{ A_MERGE, "merge", "PART.db...", "join the databases of shards", cmd_merge },
-	{ A_SHOW, "show", "", "show a database in another form", cmd_show },
+#define CMD(id, name, operands, purpose, run, manual) { A_##id, name, operands, purpose, run },
+#include "opts.def"
 	{ 0 },
 };
+
+/* the word that names it behind "gnomon audit"; "" for the audit itself */
+static const char *word(const struct command *c)
+{
+	return c->name + (c->name[5] ? 6 : 5);
+}
 
 void usage_error(const struct command *cmd, const char *fmt, ...)
 {
@@ -48,8 +48,7 @@ void usage_error(const struct command *cmd, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "gnomon: %s\nTry 'gnomon audit%s%s --help' for more information.\n", text, *cmd->name ? " " : "",
-		cmd->name);
+	fprintf(stderr, "gnomon: %s\nTry 'gnomon %s --help' for more information.\n", text, cmd->name);
 	exit(GN_EXIT_USAGE);
 }
 
@@ -191,14 +190,14 @@ static unsigned find(const struct command *cmd, const char *a, const char **valu
 
 static void help(const struct command *cmd)
 {
-	printf("Usage: gnomon audit%s%s [options] %s\n", *cmd->name ? " " : "", cmd->name, cmd->operands);
+	printf("Usage: gnomon %s [options]%s%s\n", cmd->name, *cmd->operands ? " " : "", cmd->operands);
 	for (const struct command *c = commands; cmd->id == A_SCAN && c->name; c++)
-		if (*c->name)
-			printf("       gnomon audit %s [options]%s%s\n", c->name, *c->operands ? " " : "", c->operands);
+		if (*word(c))
+			printf("       gnomon %s [options]%s%s\n", c->name, *c->operands ? " " : "", c->operands);
 	printf("\n%s\n", cmd->purpose);
 	for (const struct command *c = commands; cmd->id == A_SCAN && c->name; c++)
-		if (*c->name)
-			printf("  %-8s%s\n", c->name, c->purpose);
+		if (*word(c))
+			printf("  %-8s%s\n", word(c), c->purpose);
 	printf("\nOptions:\n");
 	for (unsigned i = 0; i < O_COUNT; i++) {
 		const struct opt *p = &opts[i];
@@ -218,7 +217,7 @@ static const struct command *command_of(int *argc, char ***argv)
 {
 	if (*argc)
 		for (const struct command *c = commands; c->name; c++)
-			if (*c->name && !strcmp(c->name, **argv)) {
+			if (*word(c) && !strcmp(word(c), **argv)) {
 				++*argv;
 				--*argc;
 				return c;

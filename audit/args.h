@@ -5,18 +5,23 @@
 
 #include "audit.h"
 
-#define A_SCAN 1u
-#define A_DIFF 2u
-#define A_QUERY 4u
-#define A_IMPORT 8u
-#define A_MERGE 16u
-#define A_SHOW 32u
+/* A_SCAN ...: one bit for each command */
+enum {
+#define CMD(id, ...) N_##id,
+#include "opts.def"
+	N_COMMANDS
+};
+enum {
+#define CMD(id, ...) A_##id = 1u << N_##id,
+#include "opts.def"
+	A_ALL = (1u << N_COMMANDS) - 1,
+};
 
 struct options;
 
 struct command {
 	unsigned id; /* A_* */
-	const char *name; /* "" for the audit itself */
+	const char *name; /* "audit", "audit diff", ... */
 	const char *operands, *purpose;
 	int (*run)(const struct command *cmd, struct options *o);
 };

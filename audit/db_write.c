@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "config.h"
 #include "db.h"
 
 /* every number as the int64_t that db_run() takes */

@@ -41,7 +41,8 @@ void flow_ret(struct flow *f)
 		return;
 	}
 	/* a return address may be changed long before it is used; everything else stands in front of the ret */
-	if (!s || (s->block != f->block && !is_entry(top)) || returns_properly(s->v) || !own_stack(f, top) || kind_of(f, s->v) == B_LOADED || s->v.base == BASES)
+	if (!s || (s->block != f->block && !is_entry(top)) || returns_properly(s->v) || !own_stack(f, top) ||
+	    kind_of(f, s->v) == B_LOADED || s->v.base == BASES)
 		return;
 	switch (s->how) {
 	case S_CALLED: break; /* a call inside the function comes back */

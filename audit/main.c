@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "config.h"
 
 /* the command that started this one; its path if there is one */
 const char *gnomon_path = "gnomon";

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "args.h"
+#include "config.h"
 #include "output.h"
 #include "text.h"
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "config.h"
 #include "output.h"
 #include "text.h"
 

