@@ -17,6 +17,7 @@ count = failed = 0
 
 def setup():
     shutil.copy(os.path.join(build, "gnomon"), G)
+    os.symlink(os.path.join(build, "gnomon-audit"), os.path.join(os.path.dirname(G), "gnomon-audit"))
     e = os.path.join(TOP, "engine")
     rt = [os.path.join(e, "rt", f) for f in sorted(os.listdir(e + "/rt")) if f.endswith((".c", ".S"))]
     subprocess.run(["cc", "-D_GNU_SOURCE", "-O1", "-g", "-fno-builtin", "-fno-optimize-sibling-calls", "-pthread",
