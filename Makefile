@@ -19,7 +19,7 @@ configure:
 	elif [ -n "$(prefix)" ]; then \
 		meson configure --prefix=$(prefix) $(B); \
 	fi
-	@{ tools/list_sources engine; tools/list_sources cli; tools/list_sources guard; tools/list_sources tests/unit; tools/list_sources man; \
+	@{ tools/list_sources engine; tools/list_sources cli; tools/list_sources guard; tools/list_sources audit; tools/list_sources tests/unit; tools/list_sources man; \
 		ls engine/kern/syscalls.tbl 2>/dev/null || :; } >$(B)/sources.new
 	@if ! cmp -s $(B)/sources.new $(B)/sources.list; then \
 		if [ -f $(B)/sources.list ]; then meson setup --reconfigure $(B) >/dev/null; fi; \

@@ -48,6 +48,7 @@ int which(const char *name, char *path, size_t size);
 /* a binary of gnomon's, opened close-on-exec above the standard descriptors; -1 if there is none */
 #define GN_ENGINE "gnomon-engine"
 #define GN_GUARD "gnomon-guard"
+#define GN_AUDIT "gnomon-audit"
 #define GN_GUARD_LIBRARY "libgnomon-guard.so"
 int part_find(const char *name, char *path, size_t size);
 int part_open(const char *name, char *path, size_t size); /* the same, or dies */
@@ -76,6 +77,7 @@ void exit_like(int wait_status) __attribute__((noreturn));
 /* commands */
 int cmd_run(const struct command *cmd, int argc, char **argv);
 int cmd_guard(const struct command *cmd, int argc, char **argv);
+int cmd_audit(const struct command *cmd, int argc, char **argv);
 int cmd_explain(const struct command *cmd, int argc, char **argv);
 int cmd_doctor(const struct command *cmd, int argc, char **argv);
 

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The manual from its text and the table of commands and options, so that neither can know what the other does not.
 
-usage: gen_man.py opts.def gnomon.1.in VERSION >gnomon.1
+usage: gen_man.py opts.def gnomon.1.in VERSION [rules.def] >gnomon.1
 
-In the text @SYNOPSIS@, @COMMANDS@ and @OPTIONS@ stand for lists, @VERSION@ for the version.
+In the text @SYNOPSIS@, @COMMANDS@ and @OPTIONS@ stand for lists, @VERSION@ for the version, @RULES@ for the rules of an
+audit.
 """
 import re
 import sys
@@ -73,6 +74,8 @@ def synopsis(commands):
         if not c["operands"]:
             del words[1]
         out.append("\n".join(words))
+    if commands[0]["id"] == "SCAN":
+        return "\n.br\n".join(out)
     return "\n.br\n".join(out + [".B gnomon \\-\\-help\n|\n.B \\-\\-version"])
 
 
@@ -107,6 +110,17 @@ def option_list(commands, options):
     return "\n".join(out)
 
 
+def rules(path):
+    with open(path) as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    out = []
+    for m in re.finditer(r"^RULE(?=\()", text, re.M):
+        _, name, confidence, title, help_ = arguments(text[m.end():])
+        out += [".TP", "\\fB%s\\fR (%s)" % (escape(name), confidence[5:].lower()), "%s. %s." % (
+            escape(title[0].upper() + title[1:]), escape(help_[0].upper() + help_[1:]))]
+    return "\n".join(out)
+
+
 def main():
     commands, options = table(sys.argv[1])
     with open(sys.argv[2]) as f:
@@ -116,6 +130,7 @@ def main():
         "COMMANDS": "\n".join(".TP\n.B %s\n%s" % (c["name"], prose(c["manual"])) for c in commands),
         "OPTIONS": option_list(commands, options),
         "VERSION": sys.argv[3],
+        "RULES": rules(sys.argv[4]) if len(sys.argv) > 4 else "",
     }
     sys.stdout.write(re.sub(r"@([A-Z]+)@", lambda m: lists[m.group(1)], text))
 

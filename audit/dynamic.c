@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* The dynamic section: what a program or library needs, where it looks, how it is called. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker.h"
+
+#define ENTRIES_MOST 65536u
+#define NEEDED_MOST 4096u
+#define NAME_MOST 4096u
+
+struct dyn {
+	uint64_t strtab, strsz, soname, rpath, runpath, flags, flags_1;
+	bool has_soname, has_rpath, has_runpath;
+	uint64_t *needed;
+	size_t n, room;
+};
+
+void dep_add(struct worker *w, struct obj *o, enum dep_how how, const char *name, const char *feature)
+{
+	struct dep *d;
+
+	if (!*name || strlen(name) >= NAME_MOST || o->ndeps > 4 * NEEDED_MOST)
+		return;
+	for (uint32_t i = 0; i < o->ndeps; i++)
+		if (!strcmp(o->deps[i].name, name))
+			return;
+	if (!(o->ndeps & (o->ndeps - 1))) {
+		struct dep *v = arena_alloc(&w->mem, (o->ndeps ? o->ndeps * 2 : 1) * sizeof(*v));
+
+		if (o->ndeps)
+			memcpy(v, o->deps, o->ndeps * sizeof(*v));
+		o->deps = v;
+	}
+	d = &o->deps[o->ndeps++];
+	d->name = intern(&w->names, &w->mem, name);
+	d->how = (uint8_t)how;
+	d->feature = feature ? intern(&w->names, &w->mem, feature) : NULL;
+}
+
+/* false: the list ends here */
+static bool entry(struct dyn *d, int64_t tag, uint64_t value)
+{
+	switch (tag) {
+	case DT_NULL: return false;
+	case DT_NEEDED:
+		if (d->n < NEEDED_MOST) {
+			d->needed = grow(d->needed, d->n, &d->room, sizeof(*d->needed));
+			d->needed[d->n++] = value;
+		}
+		break;
+	case DT_STRTAB: d->strtab = value; break;
+	case DT_STRSZ: d->strsz = value; break;
+	case DT_SONAME: d->soname = value, d->has_soname = true; break;
+	case DT_RPATH: d->rpath = value, d->has_rpath = true; break;
+	case DT_RUNPATH: d->runpath = value, d->has_runpath = true; break;
+	case DT_FLAGS: d->flags = value; break;
+	case DT_FLAGS_1: d->flags_1 = value; break;
+	}
+	return true;
+}
+
+static void entries(struct elf *e, const struct seg *g, struct dyn *d)
+{
+	size_t each = e->is64 ? sizeof(Elf64_Dyn) : sizeof(Elf32_Dyn);
+
+	for (uint32_t i = 0; i < ENTRIES_MOST && (i + 1) * each <= g->filesz; i++) {
+		union {
+			Elf64_Dyn d64;
+			Elf32_Dyn d32;
+		} u;
+
+		if (!img_read(e->im, g->off + i * each, &u, each))
+			return;
+		if (!(e->is64 ? entry(d, u.d64.d_tag, u.d64.d_un.d_val) : entry(d, u.d32.d_tag, u.d32.d_un.d_val)))
+			return;
+	}
+}
+
+void dynamic_read(struct worker *w, struct obj *o, struct elf *e, const struct seg *g)
+{
+	struct dyn d = { 0 };
+	uint64_t off, left;
+	char name[NAME_MOST];
+
+	entries(e, g, &d);
+	if (!elf_place(e, d.strtab, &off, &left)) {
+		if (d.n || d.has_soname)
+			o->broken = "the dynamic section names strings that are not in the file";
+		free(d.needed);
+		return;
+	}
+#define GET(at) ((at) < left && img_string(e->im, off + (at), name, sizeof(name)))
+	for (size_t i = 0; i < d.n; i++) {
+		if (GET(d.needed[i]))
+			dep_add(w, o, DEP_NEEDED, name, NULL);
+		else
+			o->broken = "the name of a needed library is not readable";
+	}
+	if (d.has_soname && GET(d.soname))
+		o->soname = intern(&w->names, &w->mem, name);
+	/* the loader looks at RPATH only where there is no RUNPATH */
+	if (d.has_runpath && GET(d.runpath))
+		o->runpath = intern(&w->names, &w->mem, name);
+	else if (d.has_rpath && GET(d.rpath))
+		o->rpath = intern(&w->names, &w->mem, name);
+#undef GET
+	free(d.needed);
+	if (d.flags_1 & DF_1_NODEFLIB)
+		o->flags |= OF_NODEFLIB;
+	if (d.flags_1 & DF_1_PIE)
+		o->flags |= OF_PIE;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a function leaves: is it by the way it came, and with the stack it came with? */
+#include "flow.h"
+
+static unsigned count(unsigned bits)
+{
+	return (unsigned)__builtin_popcount(bits);
+}
+
+/* how sure is it that this is a change of stacks and not some clever use of one's own? */
+static enum confidence switch_confidence(const struct flow *f)
+{
+	return f->saves_sp || f->restored >= 3 ? CONF_HIGH : CONF_MEDIUM;
+}
+
+static void changes_stack(struct flow *f, const char *how)
+{
+	found(f, R_STACK_SWITCH, switch_confidence(f), f->s.switched, "%s follows at +0x%lx%s", how,
+	      (unsigned long)(f->pc - f->fn->start), f->saves_sp ? "; the old stack pointer was saved elsewhere" : "");
+}
+
+static bool returns_properly(struct val v)
+{
+	return v.base == 2 && v.known && !v.off;
+}
+
+static bool is_entry(struct val v)
+{
+	return v.base == 1 && v.known && !v.off;
+}
+
+void flow_ret(struct flow *f)
+{
+	struct val top = f->s.reg[RSP];
+	struct slot *s = slot_at(f, top);
+
+	if (f->s.switched) {
+		/* a frame built elsewhere that carries the own return address is fine */
+		if (!s || !returns_properly(s->v))
+			changes_stack(f, "ret");
+		return;
+	}
+	/* a return address may be changed long before it is used; everything else stands in front of the ret */
+	if (!s || (s->block != f->block && !is_entry(top)) || returns_properly(s->v) || !own_stack(f, top) ||
+	    kind_of(f, s->v) == B_LOADED || s->v.base == BASES)
+		return;
+	switch (s->how) {
+	case S_CALLED: break; /* a call inside the function comes back */
+	case S_REPLACED:
+		if (f->spins)
+			found(f, R_RETPOLINE, CONF_HIGH, f->pc, "an inner call's return address is replaced");
+		else
+			found(f, R_PUSH_RET, CONF_HIGH, f->pc, "an inner call's return address is replaced");
+		break;
+	case S_STORED:
+		if (is_entry(top))
+			found(f, R_RETURN_EDIT, CONF_MEDIUM, f->pc, "the word above the frame was written");
+		else
+			found(f, R_PUSH_RET, CONF_HIGH, f->pc, "ret to a word that was stored on the stack");
+		break;
+	case S_PUSHED: found(f, R_PUSH_RET, CONF_HIGH, f->pc, "ret to a word that was pushed"); break;
+	}
+}
+
+void flow_jump(struct flow *f, struct val to)
+{
+	if (f->s.switched)
+		changes_stack(f, "a jump");
+	else if (returns_properly(to))
+		found(f, R_RETURN_JUMP, CONF_MEDIUM, f->pc, "jump to the return address, read from the stack");
+}
+
+void flow_leaves(struct flow *f)
+{
+	if (f->s.switched && !f->after_call)
+		changes_stack(f, "a jump");
+}
+
+static bool is_context(const struct context *c)
+{
+	return count(c->regs) >= 4 && (c->sp || c->ret);
+}
+
+void flow_over(struct flow *f)
+{
+	struct code *c = f->c;
+	bool switches = false;
+
+	for (unsigned i = 0; i < c->nseen; i++)
+		switches |= c->seen[i].rule == R_STACK_SWITCH;
+	f->s.unknown = false;
+	for (unsigned i = 0; i < f->ncontexts && !switches; i++)
+		if (is_context(&f->contexts[i]))
+			found(f, R_SETJMP, CONF_MEDIUM, f->contexts[i].at, "%u registers, %s%s%s saved", count(f->contexts[i].regs),
+			      f->contexts[i].sp ? "stack pointer" : "", f->contexts[i].sp && f->contexts[i].ret ? ", " : "",
+			      f->contexts[i].ret ? "return address" : "");
+	if (f->junk)
+		c->nseen = 0;
+}

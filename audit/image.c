@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* ELF headers of both classes. Little endian only: nothing else can carry x86 marks. */
+#include <string.h>
+
+#include "image.h"
+
+const char *elf_open(struct elf *e, struct img *im)
+{
+	union {
+		unsigned char ident[EI_NIDENT];
+		Elf32_Ehdr h32;
+		Elf64_Ehdr h64;
+	} h;
+
+	memset(e, 0, sizeof(*e));
+	memset(&h, 0, sizeof(h));
+	e->im = im;
+	if (!img_read(im, 0, h.ident, 4) || memcmp(h.ident, ELFMAG, SELFMAG))
+		return "";
+	if (!img_read(im, 0, h.ident, EI_NIDENT))
+		return "cut short: not even the identification is whole";
+	if (h.ident[EI_CLASS] != ELFCLASS64 && h.ident[EI_CLASS] != ELFCLASS32)
+		return "neither 32 nor 64 bits";
+	if (h.ident[EI_DATA] != ELFDATA2LSB && h.ident[EI_DATA] != ELFDATA2MSB)
+		return "of unknown byte order";
+	e->is64 = h.ident[EI_CLASS] == ELFCLASS64;
+	if (!img_read(im, 0, &h, e->is64 ? sizeof(h.h64) : sizeof(h.h32)))
+		return "cut short: the ELF header is not whole";
+	if (h.ident[EI_DATA] == ELFDATA2MSB) {
+		e->type = __builtin_bswap16(h.h64.e_type); /* in the same place in both classes */
+		e->machine = __builtin_bswap16(h.h64.e_machine);
+		return NULL;
+	}
+#define TAKE(f) e->f = e->is64 ? h.h64.e_##f : h.h32.e_##f
+	TAKE(type);
+	TAKE(machine);
+	TAKE(entry);
+	TAKE(phoff);
+	TAKE(shoff);
+	TAKE(phnum);
+	TAKE(shnum);
+	TAKE(shstrndx);
+	TAKE(phentsize);
+	TAKE(shentsize);
+#undef TAKE
+	if (e->phnum && e->phentsize < (e->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
+		return "program headers of a wrong size";
+	if (e->shoff && e->shentsize < (e->is64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr)))
+		e->shoff = 0, e->shnum = 0;
+	if (e->shoff && (!e->shnum || e->phnum == PN_XNUM || e->shstrndx == SHN_XINDEX)) {
+		struct sec s;
+
+		e->shnum = e->shnum ? e->shnum : 1;
+		if (elf_sec(e, 0, &s)) {
+			if (e->shnum == 1 && s.size)
+				e->shnum = s.size < ELF_SECTIONS_MOST ? (uint32_t)s.size : ELF_SECTIONS_MOST;
+			if (e->phnum == PN_XNUM)
+				e->phnum = s.info < ELF_SECTIONS_MOST ? s.info : ELF_SECTIONS_MOST;
+			if (e->shstrndx == SHN_XINDEX)
+				e->shstrndx = s.link;
+		}
+	}
+	if (!e->shoff)
+		e->shnum = 0;
+	if (!e->phoff)
+		e->phnum = 0;
+	return NULL;
+}
+
+bool elf_seg(struct elf *e, uint32_t i, struct seg *ret)
+{
+	uint64_t off = e->phoff + (uint64_t)i * e->phentsize;
+
+	if (i >= e->phnum || off < e->phoff)
+		return false;
+	if (e->is64) {
+		Elf64_Phdr p;
+
+		if (!img_read(e->im, off, &p, sizeof(p)))
+			return false;
+		*ret = (struct seg){ p.p_type, p.p_flags, p.p_offset, p.p_vaddr, p.p_filesz, p.p_memsz, p.p_align };
+	} else {
+		Elf32_Phdr p;
+
+		if (!img_read(e->im, off, &p, sizeof(p)))
+			return false;
+		*ret = (struct seg){ p.p_type, p.p_flags, p.p_offset, p.p_vaddr, p.p_filesz, p.p_memsz, p.p_align };
+	}
+	return true;
+}
+
+bool elf_sec(struct elf *e, uint32_t i, struct sec *ret)
+{
+	uint64_t off = e->shoff + (uint64_t)i * e->shentsize;
+
+	if (i >= e->shnum || off < e->shoff)
+		return false;
+	if (e->is64) {
+		Elf64_Shdr s;
+
+		if (!img_read(e->im, off, &s, sizeof(s)))
+			return false;
+		*ret = (struct sec){ s.sh_name, s.sh_type, s.sh_link, s.sh_info, s.sh_flags, s.sh_addr, s.sh_offset,
+				     s.sh_size, s.sh_addralign, s.sh_entsize };
+	} else {
+		Elf32_Shdr s;
+
+		if (!img_read(e->im, off, &s, sizeof(s)))
+			return false;
+		*ret = (struct sec){ s.sh_name, s.sh_type, s.sh_link, s.sh_info, s.sh_flags, s.sh_addr, s.sh_offset,
+				     s.sh_size, s.sh_addralign, s.sh_entsize };
+	}
+	return true;
+}
+
+bool elf_sec_name(struct elf *e, const struct sec *s, char *buf, size_t size)
+{
+	struct sec names;
+
+	return elf_sec(e, e->shstrndx, &names) && s->name < names.size && names.off + s->name >= names.off &&
+	       img_string(e->im, names.off + s->name, buf, size);
+}
+
+bool elf_place(struct elf *e, uint64_t vaddr, uint64_t *off, uint64_t *left)
+{
+	struct seg s;
+
+	for (uint32_t i = 0; i < e->phnum && elf_seg(e, i, &s); i++) {
+		if (s.type != PT_LOAD || vaddr < s.vaddr || vaddr - s.vaddr >= s.filesz)
+			continue;
+		*off = s.off + (vaddr - s.vaddr);
+		*left = s.filesz - (vaddr - s.vaddr);
+		return *off >= s.off;
+	}
+	return false;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes of one file or archive member. Everything is copied out by pread(2) or from memory, nothing is mapped:
+ * files may shrink while they are read. Whoever asks for bytes that are not there is told so; nothing here trusts
+ * an offset.
+ */
+#ifndef GNOMON_AUDIT_IMG_H
+#define GNOMON_AUDIT_IMG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IMG_WINDOW 4096u
+
+struct img {
+	int fd;			/* -1: in memory */
+	const uint8_t *mem;
+	uint64_t size;		/* of mem; files: IMG_UNKNOWN, their end is where reading ends */
+	uint64_t hole, hole_len; /* mem lacks these bytes, and goes on behind them */
+	uint64_t total;		/* bytes read from fd */
+	int error;		/* of pread, the last one */
+	size_t head_len, win_len;
+	uint64_t win_off;
+	uint8_t head[IMG_WINDOW]; /* files: the first bytes, read at once */
+	uint8_t win[IMG_WINDOW];  /* files: where the last short read was */
+};
+#define IMG_UNKNOWN UINT64_MAX
+
+/* false: nothing can be read, im->error says why */
+bool img_file(struct img *im, int fd);
+void img_memory(struct img *im, const void *mem, uint64_t size);
+/* all n bytes at off, or false */
+bool img_read(struct img *im, uint64_t off, void *buf, size_t n);
+/* up to n bytes; how many there are */
+size_t img_some(struct img *im, uint64_t off, void *buf, size_t n);
+/* a copy of the part, to be freed; NULL if it is not all there or larger than `most` */
+void *img_load(struct img *im, uint64_t off, uint64_t n, size_t most);
+/* the string at off, at most size - 1 bytes of it; false if it has no end before that */
+bool img_string(struct img *im, uint64_t off, char *buf, size_t size);
+
+#endif

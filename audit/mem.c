@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Arenas, string maps, allocation that does not fail. */
+#include "mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+
+#define CHUNK (256u << 10)
+
+void *xmalloc(size_t n)
+{
+	void *p = malloc(n ? n : 1);
+
+	if (!p)
+		die("out of memory (%zu bytes)", n);
+	return p;
+}
+
+void *xrealloc(void *p, size_t n)
+{
+	p = realloc(p, n ? n : 1);
+	if (!p)
+		die("out of memory (%zu bytes)", n);
+	return p;
+}
+
+char *xstrdup(const char *s)
+{
+	size_t n = strlen(s) + 1;
+
+	return memcpy(xmalloc(n), s, n);
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	void *p;
+
+	n = (n + 7) & ~(size_t)7;
+	if (n > CHUNK / 4)
+		return memset(xmalloc(n), 0, n);
+	if ((size_t)(a->end - a->at) < n) {
+		a->at = xmalloc(CHUNK);
+		a->end = a->at + CHUNK;
+	}
+	p = memset(a->at, 0, n);
+	a->at += n;
+	return p;
+}
+
+const char *arena_strn(struct arena *a, const char *s, size_t n)
+{
+	return memcpy(arena_alloc(a, n + 1), s, n);
+}
+
+const char *arena_str(struct arena *a, const char *s)
+{
+	return arena_strn(a, s, strlen(s));
+}
+
+uint64_t str_hash(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3ull;
+	return h ^ h >> 29;
+}
+
+static struct strmap_slot *slot(const struct strmap *m, const char *key, uint64_t h)
+{
+	size_t i = h & (m->size - 1);
+
+	while (m->slots[i].key && (m->slots[i].hash != h || strcmp(m->slots[i].key, key)))
+		i = (i + 1) & (m->size - 1);
+	return &m->slots[i];
+}
+
+void *strmap_get(const struct strmap *m, const char *key)
+{
+	return m->size ? slot(m, key, str_hash(key))->value : NULL;
+}
+
+static void widen(struct strmap *m)
+{
+	struct strmap old = *m;
+
+	m->size = old.size ? old.size * 2 : 64;
+	m->slots = memset(xmalloc(m->size * sizeof(*m->slots)), 0, m->size * sizeof(*m->slots));
+	for (size_t i = 0; i < old.size; i++)
+		if (old.slots[i].key)
+			*slot(m, old.slots[i].key, old.slots[i].hash) = old.slots[i];
+	free(old.slots);
+}
+
+void **strmap_at(struct strmap *m, const char *key)
+{
+	uint64_t h = str_hash(key);
+	struct strmap_slot *s;
+
+	if (m->used * 4 >= m->size * 3)
+		widen(m);
+	s = slot(m, key, h);
+	if (!s->key) {
+		s->key = key;
+		s->hash = h;
+		m->used++;
+	}
+	return &s->value;
+}
+
+void strmap_free(struct strmap *m)
+{
+	free(m->slots);
+	memset(m, 0, sizeof(*m));
+}
+
+const char *intern(struct strmap *m, struct arena *a, const char *s)
+{
+	const char *known = strmap_get(m, s);
+
+	if (known)
+		return known;
+	known = arena_str(a, s);
+	*strmap_at(m, known) = (void *)known;
+	return known;
+}
+
+void *grow(void *v, size_t n, size_t *room, size_t each)
+{
+	if (n < *room)
+		return v;
+	*room = *room ? *room * 2 : 16;
+	return xrealloc(v, *room * each);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory of the audit: arenas that are only given back as a whole, and a map from strings. Results live as long as
+ * the process; what is needed for one file only comes from malloc(3) and is freed with the file.
+ */
+#ifndef GNOMON_AUDIT_MEM_H
+#define GNOMON_AUDIT_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* these never return NULL: without memory there is nothing to go on with */
+void *xmalloc(size_t n);
+void *xrealloc(void *p, size_t n);
+char *xstrdup(const char *s);
+
+/* one owner thread each */
+struct arena {
+	char *at, *end;
+};
+void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned to 8 */
+const char *arena_strn(struct arena *a, const char *s, size_t n);
+const char *arena_str(struct arena *a, const char *s);
+
+/* string -> pointer; keys are not copied */
+struct strmap {
+	struct strmap_slot {
+		const char *key;
+		uint64_t hash;
+		void *value;
+	} *slots;
+	size_t used, size; /* size: power of two or 0 */
+};
+void *strmap_get(const struct strmap *m, const char *key); /* NULL: not there */
+/* the place of key's value, made (NULL) where it is not there */
+void **strmap_at(struct strmap *m, const char *key);
+void strmap_free(struct strmap *m);
+uint64_t str_hash(const char *s);
+
+/* one string for equal strings, kept in the arena */
+const char *intern(struct strmap *m, struct arena *a, const char *s);
+
+/* room for one more element in a growing vector of elements of size `each`; returns the (moved) vector */
+void *grow(void *v, size_t n, size_t *room, size_t each);
+
+#endif

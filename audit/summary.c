@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of objects, totals, and the list to be worked off from the top. */
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output.h"
+
+const char *obj_name(const struct obj *o)
+{
+	static __thread char *ring[4];
+	static __thread unsigned turn;
+	const char *outer;
+	char *t;
+
+	if (!o->in)
+		return o->path;
+	outer = obj_name(o->in);
+	t = xmalloc(strlen(outer) + strlen(o->path) + 3);
+	sprintf(t, "%s(%s)", outer, o->path);
+	turn = (turn + 1) % 4;
+	free(ring[turn]);
+	return ring[turn] = t;
+}
+
+bool obj_is_x86_64(const struct obj *o)
+{
+	return o->machine == EM_X86_64;
+}
+
+static void count(const struct obj *o, struct totals *t)
+{
+	bool marked = o->marks & MARK_SHSTK;
+
+	switch ((enum kind)o->kind) {
+	case K_PROGRAM:
+		t->programs++;
+		t->programs_marked += marked;
+		t->verdicts[o->verdict]++;
+		t->closures[o->closure]++;
+		break;
+	case K_LIBRARY:
+		t->libraries++;
+		t->libraries_marked += marked;
+		break;
+	case K_OBJECT:
+		t->objects++;
+		t->objects_marked += marked;
+		break;
+	case K_STATIC_LIBRARY:
+		t->statics++;
+		t->statics_marked += marked;
+		break;
+	case K_ARCHIVE: t->archives++; break;
+	default: t->others++; break;
+	}
+	t->ibt += (o->marks & MARK_IBT) && o->bits;
+}
+
+void totals_of(const struct audit *a, struct totals *t)
+{
+	memset(t, 0, sizeof(*t));
+	for (size_t i = 0; i < a->n; i++) {
+		const struct obj *o = a->objs[i];
+		bool seen[R_COUNT] = { 0 };
+
+		if (o->flags & OF_HIDDEN)
+			continue;
+		t->broken += o->broken != NULL;
+		t->text += o->text;
+		if (o->bits && o->machine != EM_X86_64 && o->machine != EM_386)
+			t->foreign++;
+		else
+			count(o, t);
+		for (uint32_t k = 0; k < o->nfindings; k++) {
+			t->findings[o->findings[k].rule] += !seen[o->findings[k].rule];
+			seen[o->findings[k].rule] = true;
+		}
+	}
+}
+
+static int by_blocks(const void *x, const void *y)
+{
+	const struct obj *a = *(struct obj *const *)x, *b = *(struct obj *const *)y;
+
+	if (a->blocks != b->blocks)
+		return a->blocks > b->blocks ? -1 : 1;
+	if (a->blocks_alone != b->blocks_alone)
+		return a->blocks_alone > b->blocks_alone ? -1 : 1;
+	return strcmp(a->path, b->path);
+}
+
+struct obj **blockers(const struct audit *a, size_t *n)
+{
+	struct obj **v = xmalloc(a->n * sizeof(*v));
+
+	*n = 0;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->objs[i]->blocks)
+			v[(*n)++] = a->objs[i];
+	qsort(v, *n, sizeof(*v), by_blocks);
+	return v;
+}

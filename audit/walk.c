@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+/* Folders, operands and lists: what is to be read, in batches, to the threads of the pool. */
+#include "walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "pool.h"
+
+struct obj *worker_obj(struct worker *w, const char *path, struct obj *in)
+{
+	struct obj *o = arena_alloc(&w->mem, sizeof(*o));
+
+	o->path = arena_str(&w->mem, path);
+	o->in = in;
+	w->objs = grow(w->objs, w->n, &w->room, sizeof(*w->objs));
+	w->objs[w->n] = o;
+	__atomic_store_n(&w->n, w->n + 1, __ATOMIC_RELAXED);
+	return o;
+}
+
+void worker_link(struct worker *w, const char *path, const char *target, struct obj *in)
+{
+	w->links = grow(w->links, w->nlinks, &w->links_room, sizeof(*w->links));
+	w->links[w->nlinks++] =
+		(struct link){ arena_str(&w->mem, path), target ? intern(&w->names, &w->mem, target) : NULL, in };
+}
+
+void worker_text(struct worker *w, const char *path, struct obj *in, const char *text)
+{
+	w->texts = grow(w->texts, w->ntexts, &w->texts_room, sizeof(*w->texts));
+	w->texts[w->ntexts++] = (struct text){ arena_str(&w->mem, path), arena_str(&w->mem, text), in };
+}
+
+void worker_trouble(struct worker *w, const char *path, const char *cause)
+{
+	trouble(path, "%s", cause);
+	w->problems = grow(w->problems, w->nproblems, &w->problems_room, sizeof(*w->problems));
+	w->problems[w->nproblems++] = (struct problem){ arena_str(&w->mem, path), arena_str(&w->mem, cause) };
+}
+
+static const char *join(char *buf, size_t size, const char *dir, const char *name)
+{
+	size_t n = strlen(dir), m = strlen(name) + 1;
+
+	if (n + 1 + m > size)
+		return NULL;
+	memcpy(buf, dir, n);
+	buf[n] = '/';
+	memcpy(buf + n + 1, name, m);
+	return buf;
+}
+
+/* file systems that the kernel makes up: endless, or with side effects when read */
+static bool made_up(int fd)
+{
+	static const long magic[] = { PROC_SUPER_MAGIC, SYSFS_MAGIC, DEVPTS_SUPER_MAGIC, CGROUP_SUPER_MAGIC,
+				      CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, BPF_FS_MAGIC, SECURITYFS_MAGIC,
+				      EFIVARFS_MAGIC, BINFMTFS_MAGIC, PSTOREFS_MAGIC, SELINUX_MAGIC, 0x19800202 /* mqueue */,
+				      0x65735543 /* fusectl */, 0x62656570 /* configfs */ };
+	struct statfs st;
+
+	if (fstatfs(fd, &st) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(magic) / sizeof(*magic); i++)
+		if ((uint32_t)st.f_type == (uint32_t)magic[i])
+			return true;
+	return false;
+}
+
+static void flush(struct pool *p, struct worker *w, struct dir *d, struct task **batch)
+{
+	struct task *t = *batch;
+
+	*batch = NULL;
+	if (!t)
+		return;
+	if (pool_long(p)) {
+		p->run(p, w, t);
+		dir_drop(d);
+		free(t);
+	} else {
+		pool_put(p, t);
+	}
+}
+
+static void link_found(struct worker *w, struct dir *d, const char *name)
+{
+	char target[4096], path[8192];
+	ssize_t n = readlinkat(d->fd, name, target, sizeof(target) - 1);
+
+	if (n < 0 || !join(path, sizeof(path), d->path, name))
+		return;
+	target[n] = 0;
+	worker_link(w, path, target, NULL);
+}
+
+static unsigned char type_of(struct dir *d, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type;
+	if (fstatat(d->fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return DT_REG; /* opening it will say why */
+	return S_ISREG(st.st_mode) ? DT_REG : S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_FIFO;
+}
+
+/* everything in an open folder */
+static void list(struct pool *p, struct worker *w, struct dir *d)
+{
+	struct task *batch = NULL;
+	struct dirent *e;
+	DIR *s = fdopendir(dup(d->fd));
+
+	if (!s) {
+		worker_trouble(w, *d->path ? d->path : "/", strerror(errno));
+		return;
+	}
+	while (errno = 0, (e = readdir(s))) {
+		if (e->d_name[0] == '.' && (!e->d_name[1] || (e->d_name[1] == '.' && !e->d_name[2])))
+			continue;
+		switch (type_of(d, e)) {
+		case DT_DIR: {
+			struct task *t = task_new(TASK_DIR, dir_hold(d));
+
+			task_add(t, e->d_name);
+			pool_put(p, t);
+			break;
+		}
+		case DT_LNK:
+			if (w->a->o->level >= LEVEL_CLOSURE)
+				link_found(w, d, e->d_name);
+			break;
+		case DT_REG:
+			if (!batch)
+				batch = task_new(TASK_FILES, dir_hold(d));
+			if (!task_add(batch, e->d_name)) {
+				flush(p, w, d, &batch);
+				batch = task_new(TASK_FILES, dir_hold(d));
+				task_add(batch, e->d_name);
+			}
+			break;
+		}
+	}
+	if (errno)
+		worker_trouble(w, *d->path ? d->path : "/", strerror(errno));
+	flush(p, w, d, &batch);
+	closedir(s);
+}
+
+/* `fd` is taken over */
+static void folder(struct pool *p, struct worker *w, int fd, const char *path, uint64_t above)
+{
+	struct stat st;
+	struct dir *d;
+
+	if (fstat(fd, &st) < 0 || (st.st_dev != above && above && made_up(fd))) {
+		close(fd);
+		return;
+	}
+	d = dir_new(fd, path, st.st_dev);
+	list(p, w, d);
+	dir_drop(d);
+}
+
+bool shard_has(const struct options *o, const char *path)
+{
+	return !o->shards || str_hash(path) % o->shards == o->shard - 1;
+}
+
+/* Opening a device does things: names there are looked at first. Elsewhere the open file tells what it is. */
+static bool may_open(struct worker *w, const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (strncmp(path, "/dev/", 5))
+		return true;
+	fd = root_open(w->a, path, O_PATH);
+	if (fd < 0)
+		return true;
+	if (fstat(fd, &st) < 0)
+		st.st_mode = 0;
+	close(fd);
+	return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+/*
+ * Opens a name of a list. Neighbours mostly lie in the same folder: that is opened when a second name wants it, and
+ * saves walking the path again.
+ */
+static int open_named(struct worker *w, const char *path, const char *next)
+{
+	size_t n = (size_t)(strrchr(path, '/') - path);
+
+	if (w->dir_fd >= 0 && n && !strncmp(path, w->dir, n) && !w->dir[n])
+		return openat(w->dir_fd, path + n + 1, FILE_FLAGS);
+	if (next && n && n < sizeof(w->dir) && !strncmp(path, next, n + 1)) {
+		if (w->dir_fd >= 0)
+			close(w->dir_fd);
+		memcpy(w->dir, path, n);
+		w->dir[n] = 0;
+		w->dir_fd = root_open(w->a, w->dir, O_PATH | O_DIRECTORY);
+		if (w->dir_fd >= 0 && w->a->o->rootfd < 0)
+			return openat(w->dir_fd, path + n + 1, FILE_FLAGS);
+	}
+	return root_open(w->a, path, FILE_FLAGS);
+}
+
+static void lost(struct worker *w, const char *path)
+{
+	struct obj *known = w->a->known.used ? strmap_get(&w->a->known, path) : NULL;
+	int why = errno;
+
+	if (known && why == ENOENT) /* the database forgets it, too */
+		__atomic_or_fetch(&known->flags, OF_TWICE, __ATOMIC_RELAXED);
+	worker_trouble(w, path, strerror(why));
+}
+
+static void named(struct pool *p, struct worker *w, const char *path, const char *next)
+{
+	int fd;
+
+	/* which part a folder's files belong to is asked when they are found */
+	if (!may_open(w, path)) {
+		worker_trouble(w, path, "neither a file nor a folder");
+		return;
+	}
+	if (w->a->known.used && file_kept(w, -1, path, path))
+		return;
+	fd = open_named(w, path, next);
+	if (fd < 0) {
+		lost(w, path);
+		return;
+	}
+	switch (file_read(w, fd, path, true)) {
+	case FILE_DONE: break;
+	case FILE_FOLDER: folder(p, w, fd, strcmp(path, "/") ? path : "", 0); break;
+	case FILE_OTHER: worker_trouble(w, path, "neither a file nor a folder"); break;
+	}
+}
+
+static void in_folder(struct pool *p, struct worker *w, struct task *t, const char *name, const char *path)
+{
+	bool dir = t->kind == TASK_DIR;
+	int fd;
+
+	if (!dir && (!shard_has(w->a->o, path) || file_kept(w, t->dir->fd, name, path)))
+		return;
+	fd = openat(t->dir->fd, name, (dir ? O_RDONLY | O_DIRECTORY | O_CLOEXEC : FILE_FLAGS) | O_NOFOLLOW);
+	if (fd < 0)
+		worker_trouble(w, path, strerror(errno));
+	else if (dir)
+		folder(p, w, fd, path, t->dir->dev);
+	else
+		file_read(w, fd, path, false);
+}
+
+static void run(struct pool *p, struct worker *w, struct task *t)
+{
+	char path[8192];
+
+	for (const char *name = t->names; name < t->names + t->used; name += strlen(name) + 1) {
+		const char *next = name + strlen(name) + 1;
+
+		if (t->kind == TASK_NAMED)
+			named(p, w, name, next < t->names + t->used ? next : NULL);
+		else if (join(path, sizeof(path), t->dir->path, name))
+			in_folder(p, w, t, name, path);
+		else
+			worker_trouble(w, name, "the path is too long");
+	}
+}
+
+/* ---- what to start from */
+
+struct feed {
+	struct audit *a;
+	struct task *batch;
+};
+
+static void put_name(struct pool *p, struct feed *f, const char *path)
+{
+	if (!f->batch)
+		f->batch = task_new(TASK_NAMED, NULL);
+	if (task_add(f->batch, path))
+		return;
+	if (f->batch->used)
+		pool_put(p, f->batch);
+	else
+		free(f->batch);
+	f->batch = task_new(TASK_NAMED, NULL);
+	if (!task_add(f->batch, path))
+		trouble(path, "the name is too long");
+}
+
+static void asked(struct audit *a, const char *path)
+{
+	if (!(a->nasked & (a->nasked - 1)))
+		a->asked = xrealloc(a->asked, (a->nasked ? 2 * a->nasked : 1) * sizeof(*a->asked));
+	a->asked[a->nasked++] = path;
+}
+
+static bool plain(const char *path)
+{
+	return *path == '/' && !strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../");
+}
+
+static void from_list(struct pool *p, struct feed *fe)
+{
+	struct options *o = fe->a->o;
+	FILE *f = strcmp(o->files_from, "-") ? fopen(o->files_from, "re") : stdin;
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	if (!f)
+		die("%s: %s", shown(o->files_from), strerror(errno));
+	while ((n = getdelim(&line, &room, o->null ? 0 : '\n', f)) > 0) {
+		char *path;
+
+		if (!o->null && line[n - 1] == '\n')
+			line[--n] = 0;
+		if (!n)
+			continue;
+		/* most lists come from find(1): what needs no work gets none */
+		if (plain(line)) {
+			put_name(p, fe, line);
+			continue;
+		}
+		path = root_path(fe->a, line);
+		if (path)
+			put_name(p, fe, path);
+		else
+			trouble(line, "%s", strerror(errno));
+		free(path);
+	}
+	if (ferror(f))
+		trouble(o->files_from, "%s", strerror(errno));
+	free(line);
+	if (f != stdin)
+		fclose(f);
+}
+
+static void feed(struct pool *p, void *arg)
+{
+	struct feed *f = arg;
+	struct options *o = f->a->o;
+
+	for (char **op = o->operands; *op; op++) {
+		char *path = root_path(f->a, *op);
+
+		if (!path) {
+			trouble(*op, "%s", strerror(errno));
+			continue;
+		}
+		asked(f->a, path);
+		put_name(p, f, path);
+	}
+	if (!*o->operands && !o->files_from) {
+		asked(f->a, "/");
+		put_name(p, f, "/");
+	}
+	if (o->files_from)
+		from_list(p, f);
+	if (f->batch)
+		pool_put(p, f->batch);
+}
+
+/* ---- what came out */
+
+static int by_place(const void *x, const void *y)
+{
+	const struct obj *a = *(struct obj *const *)x, *b = *(struct obj *const *)y;
+	int r = strcmp(a->in ? a->in->path : a->path, b->in ? b->in->path : b->path);
+
+	if (r || a->in == b->in)
+		return r ? r : strcmp(a->path, b->path);
+	/* an archive stands before its members; archives in archives by the outer ones */
+	if (a->in == b)
+		return 1;
+	if (b->in == a)
+		return -1;
+	return strcmp(obj_name(a), obj_name(b));
+}
+
+static int by_path(const void *x, const void *y)
+{
+	return strcmp(((const struct link *)x)->path, ((const struct link *)y)->path);
+}
+
+/* Is b a file that was named twice, or once and found in a folder, or in such an archive? It sorts behind a. */
+static bool twice(const struct obj *a, const struct obj *b)
+{
+	return b->in ? b->in->flags & OF_TWICE : !a->in && !strcmp(a->path, b->path);
+}
+
+static void gather(struct audit *a, struct worker *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		a->objs = grow(a->objs, a->n, &a->room, sizeof(*a->objs));
+		a->objs[a->n++] = w->objs[i];
+	}
+	for (size_t i = 0; i < w->nlinks; i++) {
+		a->links = grow(a->links, a->nlinks, &a->links_room, sizeof(*a->links));
+		a->links[a->nlinks++] = w->links[i];
+	}
+	for (size_t i = 0; i < w->ntexts; i++) {
+		a->texts = grow(a->texts, a->ntexts, &a->texts_room, sizeof(*a->texts));
+		a->texts[a->ntexts++] = w->texts[i];
+	}
+	for (size_t i = 0; i < w->nproblems; i++) {
+		a->problems = grow(a->problems, a->nproblems, &a->problems_room, sizeof(*a->problems));
+		a->problems[a->nproblems++] = w->problems[i];
+	}
+	a->files += w->files;
+	a->bytes += w->bytes;
+	free(w->objs);
+	free(w->links);
+	free(w->texts);
+	free(w->problems);
+	strmap_free(&w->names);
+}
+
+void objs_sort(struct audit *a)
+{
+	if (a->n)
+		qsort(a->objs, a->n, sizeof(*a->objs), by_place);
+}
+
+void walk_run(struct audit *a)
+{
+	struct feed f = { a, NULL };
+	struct pool p;
+	size_t kept = 0;
+
+	pool_run(&p, a, a->o->jobs, run, feed, &f);
+	for (unsigned i = 0; i < p.n; i++)
+		gather(a, &p.workers[i]);
+	free(p.workers);
+	objs_sort(a);
+	if (a->nlinks)
+		qsort(a->links, a->nlinks, sizeof(*a->links), by_path);
+	for (size_t i = 0; i < a->n; i++) {
+		if (kept && twice(a->objs[kept - 1], a->objs[i]))
+			a->objs[i]->flags |= OF_TWICE;
+		else
+			a->objs[kept++] = a->objs[i];
+	}
+	a->n = kept;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* An archive as a file: packages, tar archives, static libraries, archives in archives.
+ * sources: audit/args.c audit/closure.c audit/code.c audit/dynamic.c audit/file.c audit/flow.c audit/flow_end.c audit/funcs.c
+ * sources: audit/guess.c audit/image.c audit/img.c audit/jit.c audit/ldcache.c audit/ldso.c audit/linker.c audit/load.c
+ * sources: audit/mem.c audit/member.c audit/msg.c audit/notes.c audit/notes_dlopen.c audit/object.c audit/pack.c audit/pool.c
+ * sources: audit/progress.c audit/root.c audit/rules.c audit/summary.c audit/text.c audit/tree.c audit/trigger.c audit/value.c
+ * sources: audit/walk.c
+ * libs: -larchive -lZydis -lpthread */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fuzz_audit.h"
+#include "walk.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct worker *w = fuzz_worker();
+	int fd = memfd_create("pack", 0);
+
+	if (fd < 0 || write(fd, p, n) != (ssize_t)n)
+		abort();
+	file_read(w, fd, "/pack.tar.gz", true);
+	fuzz_forget(w);
+	return 0;
+}
