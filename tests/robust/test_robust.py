@@ -22,7 +22,7 @@ kills = int(args[args.index("--kills") + 1]) if "--kills" in args else 0
 tmp = tempfile.mkdtemp(prefix="gnomon-robust.")
 GNOMON = os.path.join(build, "gnomon")
 PART = os.path.join(build, "gnomon-guard")
-PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "vdso", "vdso_deaths")
+PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "vdso", "vdso_deaths", "vdso_every")
 I386 = "/usr/i686-linux-gnu/lib"
 number = failed = 0
 
@@ -254,6 +254,14 @@ def t_vdso():
         run([GNOMON, "check", "-q", *knobs, "--", prog("vdso")], status=0)
 
 
+def t_vdso_every():
+    """a signal at every instruction of the vDSO's unlock: what its handler sees is what it sees on Linux 7.2"""
+    for knobs in ([], ["-X", "tiny"], ["-X", "flush"]):
+        run([GNOMON, "check", "-q", *knobs, "--", prog("vdso_every")], status=0)
+    said = run([GNOMON, "check", "-q", "-X", "step", "--", prog("vdso_every"), "all"], status=0)
+    return "%d instructions" % said.count("+")
+
+
 def t_vdso_deaths():
     """exit_group, abort, exec, a fault, SIGTERM: nobody dies in the vDSO's window"""
     for way in ("exit", "abort", "exec", "segv", "term", "termhere"):
@@ -419,7 +427,7 @@ try:
         sys.exit(g["hung"] != 0)
     storms()
     steps()
-    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom, t_vdso, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
+    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom, t_vdso, t_vdso_every, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
               t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_lmdb, t_tdb, t_unnoticed, t_traced):
         test(t)
     print("1..%d" % number)
