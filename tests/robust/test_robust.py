@@ -22,7 +22,8 @@ kills = int(args[args.index("--kills") + 1]) if "--kills" in args else 0
 tmp = tempfile.mkdtemp(prefix="gnomon-robust.")
 GNOMON = os.path.join(build, "gnomon")
 PART = os.path.join(build, "gnomon-guard")
-PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "vdso", "vdso_deaths", "vdso_every")
+PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "unlock", "new_host", "vdso", "vdso_deaths",
+            "vdso_every")
 I386 = "/usr/i686-linux-gnu/lib"
 number = failed = 0
 
@@ -248,6 +249,28 @@ def t_oom():
 
 # ---- the unlock of Linux 7.2 under the engine ------------------------------------------------------------------------
 
+def t_unlock():
+    """FUTEX_ROBUST_UNLOCK and FUTEX_ROBUST_LIST32: what they do, their errors, whom they wake"""
+    for command in (["run"], ["check", "-q"], *(["check", "-q", "-X", k] for k in ("tiny", "flush", "step"))):
+        said = run([GNOMON, *command, "--", prog("unlock")], status=0)
+    return said.strip().split("\n")[-1]
+
+
+def t_new_host():
+    """the same flags are handed to a kernel that has them"""
+    host = prog("new_host")
+    run([host, host], status=0)
+    run([GNOMON, "run", "--", host], status=1)
+    run([host, GNOMON, "run", "--", host], status=0)
+
+
+def t_fork():
+    """a slot that was set at fork: clear in the child"""
+    run([prog("unlock"), "fork"], status=1)
+    for knobs in ([], ["-X", "tiny"], ["-X", "flush"], ["-X", "step"]):
+        run([GNOMON, "check", "-q", *knobs, "--", prog("unlock"), "fork"], status=0)
+
+
 def t_vdso():
     """the vDSO's unlock under a rain of signals: nobody is seen in its window"""
     for knobs in ([], ["-X", "tiny"], ["-X", "flush"], ["-X", "step"]):
@@ -427,7 +450,8 @@ try:
         sys.exit(g["hung"] != 0)
     storms()
     steps()
-    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom, t_vdso, t_vdso_every, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
+    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom,
+              t_unlock, t_new_host, t_fork, t_vdso, t_vdso_every, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
               t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_lmdb, t_tdb, t_unnoticed, t_traced):
         test(t)
     print("1..%d" % number)
