@@ -189,10 +189,11 @@ def t_keep():
 
 # ---- 6: other deaths ------------------------------------------------------------------------------------------------
 
-def deaths(way, how):
+def deaths(way, how, folder=""):
+    exe = prog("deaths", folder)
     for death in ("exit", "abort", "kill", "exec", "pthread_exit", "alone"):
-        eq(numbers(run(bare(prog("deaths"), death, how)))["changed"], 1, death + " on the bare machine")
-        eq(numbers(run(WAYS[way](prog("deaths"), death, how)))["changed"], 0, death)
+        eq(numbers(run(bare(exe, death, how)))["changed"], 1, death + " on the bare machine")
+        eq(numbers(run(WAYS[way](exe, death, how)))["changed"], 0, death)
 
 
 def t_deaths_library():
@@ -201,8 +202,9 @@ def t_deaths_library():
 
 
 def t_deaths_supervisor():
-    """the same, memory reused in place: supervisor"""
+    """the same, memory reused in place and replaced: supervisor"""
     deaths("supervisor", "inplace")
+    deaths("both", "fixed")
 
 
 def t_deaths_engine():
@@ -302,6 +304,14 @@ def scan(exe, *before, lib=os.path.join(build, "libgnomon-guard.so"), more=(), e
     return said.strip().split("\n")[-1]
 
 
+def t_calls():
+    """the library calls nothing of what it stands in front of"""
+    lib = os.path.join(build, "libgnomon-guard.so")
+    names = subprocess.run(["nm", "-D", "--defined-only", lib], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[2::3]
+    calls = re.findall(r"JUMP_SLO\S* +\S+ (\w+)", subprocess.run(["readelf", "-rW", lib], check=True, stdout=subprocess.PIPE, text=True).stdout)
+    eq((sorted(set(names) & set(calls)), "munmap" in names, "dlsym" in calls), ([], True, True))
+
+
 def t_scan():
     """every call that ends a mapping"""
     return scan(prog("scan"))
@@ -313,6 +323,16 @@ def t_scan_musl():
         raise Skip("musl-gcc is not installed")
     cc("musl-gcc", "scan", os.path.join(tmp, "musl"))
     return scan(prog("scan", "musl"))
+
+
+def t_supervisor_musl():
+    """musl's unlock, reused in place: supervisor (musl itself makes unmapping wait)"""
+    if not shutil.which("musl-gcc"):
+        raise Skip("musl-gcc is not installed")
+    for name in ("step", "deaths"):
+        cc("musl-gcc", name, os.path.join(tmp, "musl"))
+    deaths("supervisor", "inplace", "musl")
+    return step("supervisor", "inplace", folder="musl")
 
 
 def cross(arch, compiler, *more):
@@ -451,7 +471,8 @@ try:
     storms()
     steps()
     for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom,
-              t_unlock, t_new_host, t_fork, t_vdso, t_vdso_every, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
+              t_unlock, t_new_host, t_fork, t_vdso, t_vdso_every, t_vdso_deaths, t_calls, t_scan,
+              t_scan_musl, t_supervisor_musl, t_i386,
               t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_lmdb, t_tdb, t_unnoticed, t_traced):
         test(t)
     print("1..%d" % number)
