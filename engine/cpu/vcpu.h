@@ -169,6 +169,8 @@ struct cpu_upcalls {
 	void (*alive)(struct vcpu *v);
 	/* [holds: cache_lock] the vDSO's robust unlock is translated for the first time */
 	void (*unlock_used)(struct vcpu *v);
+	/* The thread, the caller or one that waits, is taken away from where it is. Guest state is exact */
+	void (*interrupted)(struct vcpu *v);
 	/* a pending slot that the kernel could not have cleared: a registration that it is of is dropped */
 	void (*slot_lost)(struct vcpu *v, gaddr_t slot);
 	/* Around a clone of any kind: no host handler runs meanwhile. What the guest does not handle stays open, if `all` is

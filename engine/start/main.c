@@ -274,6 +274,7 @@ static void wire(void)
 	cpu_up.fault = sig_fault;
 	cpu_up.report = report_violation;
 	cpu_up.write_fault = vma_write_fault;
+	cpu_up.interrupted = robust_interrupted;
 	cpu_up.slot_lost = robust_drop;
 	cpu_up.dying = robust_hold;
 	cpu_up.alive = robust_release;

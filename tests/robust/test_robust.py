@@ -22,7 +22,7 @@ kills = int(args[args.index("--kills") + 1]) if "--kills" in args else 0
 tmp = tempfile.mkdtemp(prefix="gnomon-robust.")
 GNOMON = os.path.join(build, "gnomon")
 PART = os.path.join(build, "gnomon-guard")
-PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "unlock", "new_host", "vdso", "vdso_deaths",
+PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "held", "scan", "bad", "window", "unlock", "new_host", "vdso", "vdso_deaths",
             "vdso_every")
 I386 = "/usr/i686-linux-gnu/lib"
 number = failed = 0
@@ -94,7 +94,11 @@ def engine(*a):
     return [GNOMON, "check", "-q", "--", *a]
 
 
-WAYS = {"library": library, "supervisor": supervisor, "both": both, "engine": engine}
+def as_run(*a):
+    return [GNOMON, "run", "--", *a]
+
+
+WAYS = {"library": library, "supervisor": supervisor, "both": both, "engine": engine, "run": as_run}
 
 
 def prog(name, folder=""):
@@ -116,7 +120,7 @@ def storm(how, way, n, timeout=240, folder=""):
 
 STORMS = [("remap", "library"), ("fixed", "library"), ("move", "library"), ("remap", "supervisor"), ("fixed", "supervisor"),
           ("inplace", "supervisor"), ("inplace", "both"), ("remap", "both"), ("remap", "engine"), ("fixed", "engine"),
-          ("move", "engine")]
+          ("move", "engine"), ("fixed", "run"), ("free", "both"), ("free", "engine")]
 
 
 def storms():
@@ -127,11 +131,14 @@ def storms():
         test(f)
 
 
-def t_inplace_library():
-    """storm, inplace, library: not covered, as docs/robust.md says"""
-    g = numbers(run(library(prog("storm"), "50", "inplace")))
-    if not g["changed"]:
-        raise AssertionError("it is covered: say so in docs/robust.md")
+def t_not_covered():
+    """what is not covered, as docs/robust.md says"""
+    for a, ways in ((("inplace",), "library engine run"), (("inplace", "term"), "library engine"), (("inplace", "exit"), "library"),
+                    (("free",), "library")):
+        for way in ways.split():
+            g = numbers(run(WAYS[way](prog("storm"), "50", *a)))
+            if not g["changed"]:
+                raise AssertionError("%s, %s is covered: say so in docs/robust.md" % (" ".join(a), way))
 
 
 # ---- 3: waiters ---------------------------------------------------------------------------------------------------
@@ -208,12 +215,27 @@ def t_deaths_supervisor():
 
 
 def t_deaths_engine():
-    """exit_group, abort, exec by a sibling: engine"""
-    for way in ("exit", "abort", "exec"):
-        n = numbers(run(bare(prog("storm"), "20", "fixed", way)))
-        if n["changed"] < 10:
-            raise AssertionError("the bare machine shows no damage to speak of: %s" % n)
-        eq(numbers(run(engine(prog("storm"), "50", "fixed", way)))["changed"], 0, way)
+    """exit_group, abort, a crash, exec by a sibling, pthread_exit and exit in a handler, memory replaced and reused: engine"""
+    for how in ("fixed", "inplace"):
+        for way in ("exit", "abort", "segv", "exec", "pthread_exit", "alone"):
+            n = numbers(run(bare(prog("storm"), "20", how, way)))
+            if n["changed"] < 10:
+                raise AssertionError("the bare machine shows no damage to speak of: %s" % n)
+            eq(numbers(run(engine(prog("storm"), "40", how, way)))["changed"], 0, "%s %s" % (how, way))
+    eq(numbers(run(WAYS["run"](prog("storm"), "40", "inplace", "exit")))["changed"], 0, "run")
+    n = numbers(run(bare(prog("storm"), "20", "fixed", "term")))
+    g = numbers(run(engine(prog("storm"), "40", "fixed", "term")))
+    eq((n["changed"] >= 10, g["changed"]), (True, 0), "term")
+
+
+def t_held():
+    """whatever is done about slots, every lock that a dead thread held is marked"""
+    for way in ("exit", "abort", "exec", "kill", "alone"):
+        for argv in ([], [GNOMON, "guard", "--"], [GNOMON, "guard", "--supervise", "--"],
+                     *([GNOMON, "check", "-q", *knobs, "--"] for knobs in ([], ["-X", "tiny"], ["-X", "flush"], ["-X", "step"]))):
+            g = numbers(run([*argv, prog("held"), way, "40"]))
+            if g["left"] or not g["marked"] or not g["free"]:
+                raise AssertionError("%s %s: %s" % (" ".join(argv), way, g))
 
 
 def cgroup():
@@ -470,7 +492,7 @@ try:
         sys.exit(g["hung"] != 0)
     storms()
     steps()
-    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom,
+    for t in (t_not_covered, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_held, t_oom,
               t_unlock, t_new_host, t_fork, t_vdso, t_vdso_every, t_vdso_deaths, t_calls, t_scan,
               t_scan_musl, t_supervisor_musl, t_i386,
               t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_lmdb, t_tdb, t_unnoticed, t_traced):

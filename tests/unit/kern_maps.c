@@ -7,9 +7,9 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fno-builtin -Wno-unused-parameter -Iengine -Iinclude -Itests/lib tests/unit/kern_maps.c \
- *     engine/kern/{dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_maps,vma,sys_arch_prctl,sys_clone,sys_fd}.c \
+ *     engine/kern/{dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_code,robust_maps,vma,sys_arch_prctl,sys_clone,sys_fd}.c \
  *     engine/kern/{sys_futex,sys_madvise,sys_mm,sys_poll,sys_prctl,sys_proc,sys_shm,sys_signal}.c \
- *     engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
+ *     engine/xlate/decode{,_tables,_vec}.c engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
  * fuzz: 300000 @SEED@
  */
@@ -51,6 +51,7 @@ bool cpu_thread_leave(struct vcpu *v) { return false; }
 void sig_thread_exit(struct vcpu *v) { }
 void sig_after_fork(struct vcpu *v) { }
 bool sig_quit(struct vcpu *v) { return true; }
+bool sig_host_kills(struct vcpu *v, int signo) { return false; }
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end) { }
 long shstk_create(struct vcpu *v, u64 size) { v->ss.lo = v->own_lo = 0x10000; return 0; }
 void shstk_release(struct vcpu *v) { v->own_lo = 0; }
