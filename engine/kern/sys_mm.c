@@ -241,6 +241,19 @@ static void moved(gaddr_t old, u64 old_len, gaddr_t to, u64 new_len, bool keep_o
 		vma_clear_locked(old, old + old_len);
 }
 
+/* the windows of its robust unlock go with the vDSO, which can only be moved whole */
+static void vdso_moved(u64 by)
+{
+	eng.vdso_lo += by;
+	eng.vdso_hi += by;
+	eng.unlock_lo += by;
+	eng.unlock_hi += by;
+	for (size_t i = 0; i < ARRAY_SIZE(eng.unlock); i++) {
+		eng.unlock[i].start += by;
+		eng.unlock[i].end += by;
+	}
+}
+
 /* The kernel changes the size of one area only; two that differ in PROT_EXEC alone may be one for the host. What it
  * refuses before it looks at areas is left to it. */
 static bool resizes_many(gaddr_t old, u64 old_len, gaddr_t to, u64 new_len, u64 flags)
@@ -307,6 +320,8 @@ static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 		r = sys5(__NR_mremap, a[0], a[1], a[2], in_place ? flags & ~(u64)MREMAP_MAYMOVE : flags, a[4]);
 	if (!sys_failed(r))
 		moved(old, old_len, (gaddr_t)r, new_len, flags & MREMAP_DONTUNMAP);
+	if (!sys_failed(r) && old == eng.vdso_lo)
+		vdso_moved((gaddr_t)r - old);
 	mm_end(&src);
 	if (dst.exec && cpu_thread_count() > 1)
 		cpu_invalidate(v, dst.start, dst.end);
