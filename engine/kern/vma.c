@@ -135,6 +135,8 @@ void vma_set_area_locked(const struct vma *area)
 		return;
 	if (a.object)
 		alias_note_locked(&a);
+	else
+		a.base = 0;
 	vma_clear_locked(a.start, a.end);
 	i = find(a.start);
 	if (i < used && mergeable(&a, &areas[i])) {
