@@ -39,6 +39,8 @@ static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
 	v->rip = rec.rip;
 	v->twin_sp = rec.twin_sp;
 	v->rflags = uc->eflags & ~TF;
+	if (unlikely(uc->eflags & TF) && !v->sig->stepping) /* POPF has just turned it on */
+		step_set(v, true);
 	return true;
 }
 
@@ -158,13 +160,14 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 		take_to_engine(v, uc);
 		return;
 	}
-	if (cpu_fault_at(v, signo, info, uc))
-		return;
-	if (signo == SIGTRAP && uc->eflags & TF) { /* POPF set it: seen by the engine only now */
-		rt_log_once("single steps (the trap flag) are not supported");
+	if (signo == SIGTRAP && uc->eflags & TF) { /* POPF turned it on; no guest instruction ran since (cpu/step.c) */
+		step_set(v, true);
 		uc->eflags &= ~TF;
+		take_to_engine(v, uc);
 		return;
 	}
+	if (cpu_fault_at(v, signo, info, uc))
+		return;
 	if (uc->rip == 0 && signo == SIGSEGV) { /* a host ret through a twin that was flushed */
 		uc->rip = (u64)cpu_ret_miss;
 		return;
