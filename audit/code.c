@@ -20,6 +20,8 @@ struct scan {
 	struct funcs f;
 	uint64_t done; /* address up to which functions were followed */
 	size_t next;   /* first function start behind what was looked at */
+	uint64_t start; /* of the function last asked for by has_frame_pointer() */
+	bool framed;   /* ... its answer */
 	uint32_t symbols_endbr;
 };
 
@@ -62,14 +64,29 @@ static void tell(struct scan *s, const struct seen *x)
 	}
 }
 
-/* mov %rsp, %rbp in its first instructions */
-static bool has_frame_pointer(const uint8_t *p, size_t n)
+/*
+ * Is there a mov %rsp, %rbp in the first instructions of the function around addr? Asked for every use of %rbp that may
+ * be one of a frame pointer, so it does with the table of starts and, mostly, with the piece p at hand.
+ */
+static bool has_frame_pointer(struct scan *s, const struct range *r, uint64_t addr, const uint8_t *p, uint64_t p_addr)
 {
-	n = n < 48 ? n : 48;
-	return memmem(p, n, "\x48\x89\xe5", 3) || memmem(p, n, "\x48\x8b\xec", 3);
+	uint64_t start = funcs_start(&s->f, addr);
+	uint8_t head[48];
+
+	if (!start || start < r->addr)
+		return true; /* not known: following it will tell */
+	if (start == s->start)
+		return s->framed;
+	s->start = start;
+	if (start >= p_addr)
+		memcpy(head, p + (start - p_addr), sizeof(head)); /* the margin is larger than this */
+	else if (img_some(s->e->im, r->off + (start - r->addr), head, sizeof(head)) < sizeof(head))
+		return s->framed = true;
+	s->framed = memmem(head, sizeof(head), "\x48\x89\xe5", 3) || memmem(head, sizeof(head), "\x48\x8b\xec", 3);
+	return s->framed;
 }
 
-static void follow(struct scan *s, uint64_t addr, const struct range *r, bool frame)
+static void follow(struct scan *s, uint64_t addr, const struct range *r)
 {
 	struct code *c = code_of(s->w);
 	struct func fn;
@@ -87,8 +104,6 @@ static void follow(struct scan *s, uint64_t addr, const struct range *r, bool fr
 	}
 	n = fn.end - fn.start < FUNCTION_MOST ? (size_t)(fn.end - fn.start) : FUNCTION_MOST;
 	n = img_some(s->e->im, r->off + (fn.start - r->addr), c->function, n);
-	if (frame && fn.entry && !has_frame_pointer(c->function, n))
-		return;
 	flow_function(c, &fn, c->function, n);
 	s->done = fn.start + n > addr ? fn.start + n : addr + 1;
 	if (c->ssp)
@@ -121,8 +136,8 @@ static void piece(struct scan *s, const struct range *r, const uint8_t *p, uint6
 			s->o->flags |= OF_SSP_CODE;
 		else if (what == TRIG_ENABLE)
 			s->o->flags |= OF_SSP_ENABLE;
-		else if (addr + at >= s->done)
-			follow(s, addr + at, r, what == TRIG_FRAME);
+		else if (addr + at >= s->done && (what != TRIG_FRAME || has_frame_pointer(s, r, addr + at, p, addr)))
+			follow(s, addr + at, r);
 		at = s->done > addr + at ? (size_t)(s->done - addr) : at + 1;
 	}
 }

@@ -39,6 +39,8 @@ void funcs_open(struct funcs *f, struct elf *e);
 void funcs_close(struct funcs *f);
 /* the function around addr, within [low, high); always finds something */
 void funcs_around(struct funcs *f, uint64_t addr, uint64_t low, uint64_t high, struct func *ret);
+/* where unwind information says that the function around addr begins; 0: it does not say */
+uint64_t funcs_start(const struct funcs *f, uint64_t addr);
 /* the symbol that addr lies in, NULL if none */
 const struct sym *funcs_symbol(struct funcs *f, uint64_t addr);
 

@@ -233,6 +233,13 @@ static size_t below(const uint64_t *v, size_t n, uint64_t addr)
 	return lo ? lo - 1 : n;
 }
 
+uint64_t funcs_start(const struct funcs *f, uint64_t addr)
+{
+	size_t i = below(f->starts, f->n, addr);
+
+	return i < f->n ? f->starts[i] : 0;
+}
+
 static size_t sym_below(const struct funcs *f, uint64_t addr)
 {
 	size_t lo = 0, hi = f->nsyms;
