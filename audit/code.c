@@ -8,6 +8,7 @@
 #define PIECE (256u << 10)
 #define MARGIN 64u /* a pattern may look this far around */
 #define FINDINGS_MOST 200u
+#define GAP_REACH 4096u /* how far from a hit its function is looked for where nothing tells its bounds */
 
 struct range {
 	uint64_t addr, off, size;
@@ -86,26 +87,48 @@ static bool has_frame_pointer(struct scan *s, const struct range *r, uint64_t ad
 	return s->framed;
 }
 
+static size_t read_function(struct scan *s, const struct range *r, const struct func *fn)
+{
+	size_t n = fn->end - fn->start < FUNCTION_MOST ? (size_t)(fn->end - fn->start) : FUNCTION_MOST;
+
+	return img_some(s->e->im, r->off + (fn->start - r->addr), code_of(s->w)->function, n);
+}
+
+/* reads the function around addr; how much there is of it, 0: nobody can tell where it begins */
+static size_t function_at(struct scan *s, uint64_t addr, const struct range *r, struct func *fn)
+{
+	size_t n;
+
+	funcs_around(&s->f, addr, r->addr, r->addr + r->size, fn);
+	if (fn->start < r->addr || fn->start > addr)
+		fn->start = r->addr;
+	if (fn->end > r->addr + r->size || fn->end <= addr)
+		fn->end = r->addr + r->size;
+	if (fn->cfi)
+		return fn->entry && addr - fn->start < FUNCTION_MOST ? read_function(s, r, fn) : 0;
+	/* a gap between functions that are known may be megabytes of others */
+	if (addr - fn->start > GAP_REACH) {
+		fn->start = addr - GAP_REACH;
+		fn->entry = false;
+	}
+	if (fn->end - addr > GAP_REACH)
+		fn->end = addr + GAP_REACH;
+	n = read_function(s, r, fn);
+	if (n <= addr - fn->start)
+		return 0;
+	return funcs_padded(fn, s->w->code->function, n, addr);
+}
+
 static void follow(struct scan *s, uint64_t addr, const struct range *r)
 {
 	struct code *c = code_of(s->w);
 	struct func fn;
-	size_t n;
+	size_t n = function_at(s, addr, r, &fn);
 
-	funcs_around(&s->f, addr, r->addr, r->addr + r->size, &fn);
-	if (fn.start < r->addr || fn.start > addr)
-		fn.start = r->addr;
-	if (fn.end > r->addr + r->size || fn.end <= addr)
-		fn.end = r->addr + r->size;
-	if (addr - fn.start > FUNCTION_MOST / 2) {
-		/* something without bounds: begin a little before */
-		fn.start = addr - 4096;
-		fn.entry = fn.cfi = false;
-	}
-	n = fn.end - fn.start < FUNCTION_MOST ? (size_t)(fn.end - fn.start) : FUNCTION_MOST;
-	n = img_some(s->e->im, r->off + (fn.start - r->addr), c->function, n);
+	s->done = n ? fn.start + n : addr + 1;
+	if (!n)
+		return;
 	flow_function(c, &fn, c->function, n);
-	s->done = fn.start + n > addr ? fn.start + n : addr + 1;
 	if (c->ssp)
 		s->o->flags |= OF_SSP_CODE;
 	for (unsigned i = 0; i < c->nseen; i++)
