@@ -38,7 +38,7 @@ ok("nothing with -q", audit("-q", "set").out == "", audit("-q", "set"))
 r = result("set")
 e = r.files[P]
 ok("JSON: a program", e["by_marks"] == "vetoed" and e["verdict"] == "no support" and e["policies"] == {
-    "none": False, "hwcaps": False, "on": False, "permissive": False} and tmp + "/set/libplain.so" in e["vetoed_by"], e)
+    "none": False, "hwcaps": False, "on": False, "permissive": False, "off": False} and tmp + "/set/libplain.so" in e["vetoed_by"], e)
 f = [x for x in e["findings"] if x["rule"] == "push-ret"][0]
 ok("JSON: a finding with place, confidence and help", f["symbol"] == "trampoline" and f["confidence"] == "high" and f["help"] and
    int(f["address"], 16) > f["symbol_offset"], f)
