@@ -77,9 +77,13 @@ struct kthread *kthread_get(struct vcpu *v); /* makes it; NULL when memory is ou
 extern int kern_pid;    /* of the process whose memory this is: a vfork child's v->pid differs */
 void kern_child_init(struct vcpu *v, bool shares_vm);
 /* around a fork that copies memory: cpu_up.fork */
-void kern_fork(int phase);
-/* enters v's shadow stack in the guest's memory map */
-void kern_note_shstk(struct vcpu *v);
+long kern_fork(int phase);
+
+/* sys_mm.c, sys_madvise.c: to be called for a part of a range, too */
+SYSCALL(munmap);
+SYSCALL(mprotect);
+SYSCALL(pkey_mprotect);
+SYSCALL(madvise);
 
 /* restart.c */
 void kern_restart_init(void);
