@@ -282,9 +282,8 @@ static void emul_int(struct vcpu *v, const struct insn *in)
 		cpu_up.fault(v, SIGTRAP, SI_KERNEL_CODE, 0, TRAP_BP, 0);
 		break;
 	case 0x80:
-		rt_log_once("32-bit system call (int $0x80) refused");
-		v->gregs[RAX] = (u64)-ENOSYS;
 		v->rip += in->len;
+		v->gregs[RAX] = (u64)cpu_up.int80(v, (u32)v->gregs[RAX]);
 		break;
 	default:
 		emul_gp(v, in->imm << 3 | 2); /* a gate of CPL 0 in the IDT */

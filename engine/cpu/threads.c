@@ -167,9 +167,9 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	win_after_fork();
 	if (ca->flags & CLONE_VFORK) /* its end frees nothing */
 		v->own_lo = v->own_size = 0;
-	shstk_fork_child(v, &copy);
 	if (cpu_up.fork)
 		(void)!cpu_up.fork(2);
+	shstk_fork_child(v, &copy);
 	if (stack)
 		v->gregs[RSP] = stack;
 	if (cpu_child_init)

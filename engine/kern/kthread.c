@@ -123,6 +123,7 @@ long kern_init(struct vcpu *v)
 	cpu_up.guard_code = vma_guard_code;
 	cpu_up.fork = kern_fork;
 	cpu_up.shadow = shadow_at;
+	cpu_up.int80 = kern_int80;
 	cpu_up.shadow_new = shadow_new;
 	cpu_up.thread_end = thread_end;
 	cpu_child_init = kern_child_init;

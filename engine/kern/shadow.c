@@ -24,7 +24,7 @@ static bool area_at(gaddr_t at, struct vma *a)
 /* the next of them in [at, end), cut to it */
 static bool next_area(gaddr_t at, gaddr_t end, struct vma *a)
 {
-	for (; vma_find_locked(at, a) && a->start < end; at = a->end)
+	for (; at < end && vma_find_locked(at, a) && a->start < end; at = a->end)
 		if (a->flags & VMA_SHSTK) {
 			a->start = max(a->start, at);
 			a->end = min(a->end, end);
@@ -209,22 +209,22 @@ long shadow_host_map(gaddr_t at, u64 size, int how)
 	return sys_6(__NR_mmap, at, size, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | how, -1, 0);
 }
 
-long shadow_place(u64 size)
+long shadow_place(u64 size, int where)
 {
 	u64 want = size + PAGE_SIZE;
 	long p;
 
 	if (want < size)
 		return -ENOMEM;
-	p = sys_6(__NR_mmap, 0, want, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = sys_6(__NR_mmap, 0, want, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | where, -1, 0);
 	return sys_failed(p) ? p : p + (long)PAGE_SIZE;
 }
 
 /* [holds: vma_lock] */
-static long map_locked(gaddr_t addr, u64 size)
+static long map_locked(gaddr_t addr, u64 size, int where)
 {
 	u32 gap = VMA_GAP;
-	long p = addr ? (long)addr : shadow_place(size), r;
+	long p = addr ? (long)addr : shadow_place(size, where), r;
 
 	if (sys_failed(p))
 		return p;
@@ -244,16 +244,21 @@ static long map_locked(gaddr_t addr, u64 size)
 	return r ? r : p;
 }
 
-long shadow_map(struct vcpu *v, gaddr_t addr, u64 size)
+static long map(struct vcpu *v, gaddr_t addr, u64 size, int where)
 {
 	struct mm_change c;
 	long p;
 
 	if (!mm_begin(v, &c, 0, 0))
 		return -ENOMEM;
-	p = map_locked(addr, size);
+	p = map_locked(addr, size, where);
 	mm_end(&c);
 	return p;
+}
+
+long shadow_map(struct vcpu *v, gaddr_t addr, u64 size)
+{
+	return map(v, addr, size, 0);
 }
 
 void shadow_unmap(struct vcpu *v, gaddr_t addr, u64 size)
@@ -297,7 +302,7 @@ static long put_token(struct vcpu *v, gaddr_t lo, u64 size)
 	return -EINVAL;
 }
 
-long shadow_create(struct vcpu *v, gaddr_t addr, u64 size, u32 flags)
+static long create(struct vcpu *v, gaddr_t addr, u64 size, u32 flags, int where)
 {
 	u64 len = PAGE_UP(size);
 	long p;
@@ -318,11 +323,16 @@ long shadow_create(struct vcpu *v, gaddr_t addr, u64 size, u32 flags)
 		rt_log_once("map_shadow_stack at %lx refused: the engine's own memory is there", addr);
 		return -ENOMEM;
 	}
-	p = shadow_map(v, addr, len);
+	p = map(v, addr, len, where);
 	return sys_failed(p) || !(flags & SET_TOKEN) ? p : put_token(v, (gaddr_t)p, size);
+}
+
+long shadow_create32(struct vcpu *v, gaddr_t addr, u64 size, u32 flags)
+{
+	return create(v, addr, size, flags, MAP_32BIT);
 }
 
 SYSCALL(map_shadow_stack)
 {
-	return shadow_create(v, a[0], a[1], (u32)a[2]);
+	return create(v, a[0], a[1], (u32)a[2], 0);
 }

@@ -19,6 +19,8 @@ bool shadow_touches(gaddr_t start, gaddr_t end);
 
 /* at `addr`, where nothing may be, or anywhere (0); its address or -errno */
 long shadow_map(struct vcpu *v, gaddr_t addr, u64 size) __must_check;
+/* map_shadow_stack(2) of a 32-bit caller */
+long shadow_create32(struct vcpu *v, gaddr_t addr, u64 size, u32 flags) __must_check;
 /* what munmap would do */
 void shadow_unmap(struct vcpu *v, gaddr_t addr, u64 size);
 /* cpu_up.shadow, cpu_up.shadow_new */
@@ -35,8 +37,8 @@ void shadow_yield_locked(gaddr_t start, gaddr_t end);
 long shadow_sync_locked(gaddr_t start, gaddr_t end) __must_check;
 /* shared memory at a place of the guest's; MAP_FIXED or MAP_FIXED_NOREPLACE */
 long shadow_host_map(gaddr_t at, u64 size, int how) __must_check;
-/* an address with a gap of a page below: reserved, the gap, too */
-long shadow_place(u64 size) __must_check;
+/* an address with a gap of a page below: reserved, the gap, too. where: 0 or MAP_32BIT */
+long shadow_place(u64 size, int where) __must_check;
 
 /* shadow_mm.c: the calls, where shadow_touches(their range) */
 long shadow_mprotect(struct vcpu *v, long nr, const u64 a[6]);

@@ -260,7 +260,7 @@ static long move(struct vcpu *v, const struct move *m)
 	}
 	if (!mm_begin(v, &c, 0, 0))
 		return -ENOMEM;
-	r = m->flags & MREMAP_FIXED ? (long)to : shadow_place(m->new_len);
+	r = m->flags & MREMAP_FIXED ? (long)to : shadow_place(m->new_len, 0);
 	if (!sys_failed(r))
 		r = move_pages(m, (gaddr_t)r);
 	mm_end(&c);

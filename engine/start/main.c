@@ -270,6 +270,7 @@ static void wire(void)
 	cpu_up.guard_code = vma_guard_code;
 	cpu_up.fork = kern_fork;
 	cpu_up.shadow = shadow_at;
+	cpu_up.int80 = kern_int80;
 	cpu_up.shadow_new = shadow_new;
 	cpu_child_init = kern_child_init;
 	cpu_up.vsyscall = eng.vsyscall ? kern_vsyscall : NULL;
