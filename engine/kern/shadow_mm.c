@@ -167,8 +167,24 @@ long shadow_madvise(struct vcpu *v, gaddr_t start, gaddr_t end, int advice)
 struct move {
 	gaddr_t old, to;
 	u64 old_len, new_len, flags;
-	struct vma area; /* that all of it lies in */
+	struct vma area; /* what is one area for the guest: protection and flags as its first piece has them */
 };
+
+/* does all of it lie in one area? Pieces that were mapped or cut apart are one for the kernel where they are alike */
+static bool in_one_area(struct move *m)
+{
+	struct vma a;
+
+	if (!vma_find(m->old, &m->area) || m->area.start > m->old || !(m->area.flags & VMA_SHSTK))
+		return false;
+	while (m->area.end < m->old + m->old_len) {
+		if (!vma_find(m->area.end, &a) || a.start != m->area.end || a.prot != m->area.prot ||
+		    (a.flags ^ m->area.flags) & ~VMA_GAP)
+			return false;
+		m->area.end = a.end;
+	}
+	return true;
+}
 
 static long check_move(const struct move *m)
 {
@@ -208,14 +224,32 @@ static long grow_in_place(const struct move *m)
 	return r ? r : (long)m->old;
 }
 
+/* [holds: vma_lock] [old, old+size) to its new place. The host moves one of its areas at a time */
+static long move_pieces(const struct move *m, u64 size, gaddr_t to, u32 gap)
+{
+	gaddr_t end = m->old + size;
+	struct vma a;
+	long r = 0;
+
+	for (gaddr_t at = m->old; at < end && !sys_failed(r) && vma_find_locked(at, &a); at = a.end) {
+		gaddr_t dst = to + (at - m->old);
+
+		a.end = min(a.end, end);
+		r = sys5(__NR_mremap, at, a.end - at, a.end - at, MREMAP_MAYMOVE | MREMAP_FIXED, dst);
+		if (!sys_failed(r))
+			vma_set_locked(dst, dst + (a.end - at), a.prot, (a.flags & ~(u32)VMA_GAP) | gap);
+		gap = 0;
+	}
+	return sys_failed(r) ? r : 0;
+}
+
 /* [holds: vma_lock] pages of the old place to the new one; what is longer there is new, what is left here fresh or gone */
 static long move_pages(const struct move *m, gaddr_t to)
 {
-	const int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
-	u64 both = min(m->old_len, m->new_len), gap = m->flags & MREMAP_FIXED ? 0 : VMA_GAP;
+	u64 both = min(m->old_len, m->new_len);
 	bool stays = m->flags & MREMAP_DONTUNMAP_;
 	u32 flags = m->area.flags & ~(u32)VMA_GAP;
-	long r = 0;
+	long r;
 
 	if (m->new_len < m->old_len) {
 		shadow_gone_locked(m->old + both, m->old + m->old_len);
@@ -223,22 +257,21 @@ static long move_pages(const struct move *m, gaddr_t to)
 		vma_clear_locked(m->old + both, m->old + m->old_len);
 	}
 	win_detach(m->old, m->old + both);
-	r = sys5(__NR_mremap, m->old, both, both, fixed, to);
-	if (sys_failed(r))
-		return r;
-	if (m->new_len > both)
+	r = move_pieces(m, both, to, m->flags & MREMAP_FIXED ? 0 : VMA_GAP);
+	if (!r && m->new_len > both)
 		r = shadow_host_map(to + both, m->new_len - both, MAP_FIXED);
+	if (!sys_failed(r) && m->new_len > both)
+		vma_set_locked(to + both, to + m->new_len, m->area.prot, flags);
 	if (!sys_failed(r) && stays)
 		r = shadow_host_map(m->old, both, MAP_FIXED);
-	if (!stays) {
+	if (sys_failed(r))
+		return r;
+	if (stays) {
+		vma_set_locked(m->old, m->old + both, m->area.prot, flags);
+	} else {
 		shadow_yield_locked(m->old, m->old + both);
 		vma_clear_locked(m->old, m->old + both);
 	}
-	if (sys_failed(r))
-		return r;
-	vma_set_locked(to, to + both, m->area.prot, flags | (u32)gap);
-	if (m->new_len > both)
-		vma_set_locked(to + both, to + m->new_len, m->area.prot, flags);
 	r = shadow_sync_locked(to, to + m->new_len);
 	if (!r && stays)
 		r = shadow_sync_locked(m->old, m->old + both);
@@ -274,8 +307,7 @@ long shadow_mremap(struct vcpu *v, const u64 a[6])
 
 	if (r)
 		return r;
-	if (!vma_find(m.old, &m.area) || m.area.start > m.old || m.area.end < m.old + m.old_len ||
-	    !(m.area.flags & VMA_SHSTK))
+	if (!in_one_area(&m))
 		return -EFAULT;
 	if (m.area.flags & VMA_SEALED)
 		return -EPERM;
