@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* variant: dynamic:dynamic */
+/* variant: static:static */
 /* makecontext and swapcontext: the C library gives each context a shadow stack and switches by RSTORSSP. */
 #include <setjmp.h>
 #include <string.h>

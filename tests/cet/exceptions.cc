@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* variant: dynamic:dynamic */
+/* variant: static:static */
 /* C++ exceptions through many frames, rethrown, out of threads' functions and of callbacks of C. */
 #include <cstdlib>
 #include <stdexcept>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* variant: dynamic:dynamic */
+/* variant: static:static */
 /* setjmp and longjmp over frames, out of signal handlers and between stacks; nothing of it may fault. */
 #include <setjmp.h>
 #include <signal.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* variant: dynamic:dynamic */
+/* variant: static:static */
 /* fork, vfork, posix_spawn, system and exec: who has which shadow stack. */
 #include <spawn.h>
 #include <stdlib.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* variant: dynamic:dynamic */
+/* variant: static:static */
 #define _GNU_SOURCE
 /* Returns that a shadow stack stops: the handler sees the fault, repairs it, and the program goes on. */
 #include <signal.h>

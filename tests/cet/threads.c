@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* variant: dynamic:dynamic */
+/* variant: static:static */
 /* libs: -lpthread */
 /* Threads with shadow stacks of their own, as large as their stacks; gone when they are. Signals and jumps in them. */
 #include <pthread.h>

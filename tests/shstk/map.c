@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* flags: -mshstk */
 #define _GNU_SOURCE
 /* map_shadow_stack: the order of its errors, its token, where it goes; what the memory calls do to a shadow stack. */
 #include <sys/uio.h>

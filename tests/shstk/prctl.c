@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* flags: -mshstk */
 #define _GNU_SOURCE
 /* arch_prctl's order of decisions; features and locks over fork and exec. */
 #include "shstk.h"
