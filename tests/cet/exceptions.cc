@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* modes: check tiny step */
 /* variant: dynamic:dynamic */
 /* variant: static:static */
 /* C++ exceptions through many frames, rethrown, out of threads' functions and of callbacks of C. */
