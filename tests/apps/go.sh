@@ -6,7 +6,9 @@
 # modes: tiny flush=300
 # expect: stack-switch hello gogo
 # may: never-called hello runtime.asyncPreempt*
-# Goroutines run on stacks of their own, and the runtime switches between them.
+# may: unwind hello main.main.func*
+# Goroutines run on stacks of their own, and the runtime switches between them. A recovered panic skips frames: an unwind,
+# unless the thread's own stack, which recovery runs on, can be told from the goroutine's, when it is a switch.
 set -eu
 export GOCACHE=$HOME/go-cache GOPATH=$HOME/go GOFLAGS=-mod=mod GO111MODULE=off CGO_ENABLED=0 GOTOOLCHAIN=local
 if [ "${1-}" = setup ]; then
