@@ -103,6 +103,10 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 		eng.unlock_used = true;
 		cpu_up.unlock_used(v);
 	}
+	if (unlikely(pc == eng.watch_entry)) {
+		eng.watch_entry = 0;
+		cpu_up.at_entry(v);
+	}
 	t0 = cpu_stats_clock();
 	cpu_up.guard_code(PAGE_DOWN(pc));
 	b = xlate_block(&s, res);

@@ -144,6 +144,8 @@ struct cpu_upcalls {
 	/* a guest SYSCALL: number and arguments in v->gregs, v->rip is the instruction behind it.
 	 * Sets gregs[RAX] (rcx, r11 are set by the caller) or any other state. */
 	void (*syscall)(struct vcpu *v);
+	/* [holds: cache_lock] code at eng.watch_entry is translated, to be run next */
+	void (*at_entry)(struct vcpu *v);
 	/* a 32-bit system call by int $0x80: its result */
 	long (*int80)(struct vcpu *v, u32 nr);
 	/* v->rip is in the vsyscall page: what the kernel does there, or false if it is a page like others. NULL until

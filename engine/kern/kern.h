@@ -85,6 +85,7 @@ SYSCALL(munmap);
 SYSCALL(mprotect);
 SYSCALL(pkey_mprotect);
 SYSCALL(madvise);
+SYSCALL(arch_prctl);
 
 /* restart.c */
 void kern_restart_init(void);

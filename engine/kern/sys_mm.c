@@ -12,6 +12,7 @@
 #include <linux/resource.h>
 #include "cpu/threads.h"
 #include "kern/kern.h"
+#include "kern/marks.h"
 #include "kern/mm.h"
 #include "kern/report.h"
 #include "kern/robust.h"
@@ -112,6 +113,11 @@ SYSCALL(mmap)
 			return -EBADF;
 		if ((a[2] & PROT_EXEC) && noexec_file((int)a[4]))
 			return -EPERM;
+		if (unlikely(marks_matter) && (a[2] & PROT_EXEC)) {
+			r = marks_on_map(v, (int)a[4]);
+			if (r)
+				return r;
+		}
 	}
 	if ((flags & MAP_TYPE) != MAP_PRIVATE)
 		vflags |= VMA_SHARED;

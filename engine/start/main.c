@@ -14,6 +14,7 @@
 #include "cpu/threads.h"
 #include "gnomon/exit.h"
 #include "kern/kern.h"
+#include "kern/marks.h"
 #include "kern/report.h"
 #include "kern/robust.h"
 #include "kern/shadow.h"
@@ -271,6 +272,7 @@ static void wire(void)
 	cpu_up.fork = kern_fork;
 	cpu_up.shadow = shadow_at;
 	cpu_up.int80 = kern_int80;
+	cpu_up.at_entry = marks_at_entry;
 	cpu_up.shadow_new = shadow_new;
 	cpu_child_init = kern_child_init;
 	cpu_up.vsyscall = eng.vsyscall ? kern_vsyscall : NULL;
@@ -288,6 +290,7 @@ void __noreturn start_main(u64 *sp)
 {
 	struct initial in;
 	struct vcpu *v;
+	long r;
 
 	stack_parse(&in, sp);
 	attach(&in);
@@ -308,6 +311,10 @@ void __noreturn start_main(u64 *sp)
 	if (sig_thread_init(v, NULL) || kern_init(v))
 		rt_die(GN_EXIT_USAGE, "no memory for the first thread (ulimit -v too small?)");
 	start_shadow_stack(v);
+	r = marks_start(v);
+	if (r)
+		rt_die(GN_EXIT_USAGE, "no room for the program's shadow stack: %s",
+		       error_text(r) ? error_text(r) : "refused");
 	report_exec(eng.exe);
 	cpu_run(v);
 }
