@@ -284,7 +284,7 @@ long shadow_new(struct vcpu *v, u64 size)
 	long p;
 
 	size = thread_size(size);
-	p = size ? shadow_map(vcpu_self(), 0, size) : -EINVAL;
+	p = size ? shadow_map(v, 0, size) : -EINVAL;
 	if (sys_failed(p))
 		return p;
 	shstk_adopt(v, (gaddr_t)p, size);
