@@ -114,6 +114,9 @@ static long thread_new(struct vcpu *v, struct vcpu *parent, u64 clone_flags)
 	v->sig = s;
 	s->queued = 0;
 	s->restore_mask = s->stepping = false;
+	s->trapno = p->trapno;
+	s->trap_err = p->trap_err;
+	s->cr2 = p->cr2;
 	s->mask = p->mask;
 	s->alt = clone_flags & 0x4000 /* CLONE_VFORK */ ? p->alt : (struct kstack){ .flags = SIG_DISABLE };
 	if (clone_flags & 0x800) { /* CLONE_SIGHAND */

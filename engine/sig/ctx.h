@@ -47,6 +47,7 @@ struct sigctx {
 	u64 mask;           /* the guest's */
 	u64 saved_mask;     /* sigsuspend and its kind: what the next frame brings back */
 	bool restore_mask;
+	u64 trapno, trap_err, cr2; /* of the last fault that was a signal: every frame shows them */
 	bool stepping;      /* TF set by us to leave code without recipe */
 	struct kstack alt;  /* the guest's */
 	struct sigacts *acts;
