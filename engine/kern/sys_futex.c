@@ -11,6 +11,7 @@
 #include <linux/futex.h>
 #include "kern/kern.h"
 #include "kern/robust.h"
+#include "kern/shadow.h"
 
 #define ROBUST_UNLOCK 512u
 #define ROBUST_LIST32 1024u
@@ -110,6 +111,9 @@ SYSCALL(futex)
 	u64 b[6] = { a[0], (u32)a[1], a[2], a[3], a[4], a[5] };
 	u32 op = (u32)a[1];
 
+	/* the key of a word that processes may share is found by a write to it */
+	if (unlikely(shadow_any) && !(op & FUTEX_PRIVATE_FLAG) && shadow_touches(a[0], a[0] + 4))
+		return a[0] & 3 ? -EINVAL : -EFAULT;
 	if (likely(!(op & (ROBUST_UNLOCK | ROBUST_LIST32))) || host_has_unlock())
 		return kern_host(v, __NR_futex, a);
 	if (op & ROBUST_UNLOCK)

@@ -36,13 +36,21 @@ __attribute__((visibility("hidden"))) long (*guard_next_syscall)(long nr, ...) =
 /* someone called before our constructor: other libraries' own, or ld.so's order was changed */
 #define NEXT(f) (next_##f ? next_##f : (FIND(f), next_##f))
 
+/* musl has had no mmap64 to be found since 1.2.4; its mmap takes 64-bit offsets everywhere */
+static void find_mmap64(void)
+{
+	FIND(mmap64);
+	if (!next_mmap64)
+		*(void **)&next_mmap64 = dlsym(RTLD_NEXT, "mmap");
+}
+
 void interpose_init(void)
 {
 	void *p = dlsym(RTLD_NEXT, "syscall");
 
 	guard_page = (size_t)getpagesize();
 	FIND(mmap);
-	FIND(mmap64);
+	find_mmap64();
 	FIND(munmap);
 	FIND(mremap);
 	FIND(remap_file_pages);
@@ -99,7 +107,9 @@ API void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t of
 {
 	if (replaces(flags))
 		before_fixed(addr, len, flags, fd, (uint64_t)off);
-	return NEXT(mmap64)(addr, len, prot, flags, fd, off);
+	if (!next_mmap64)
+		find_mmap64();
+	return next_mmap64(addr, len, prot, flags, fd, off);
 }
 
 static void before_end(const void *addr, size_t len)
