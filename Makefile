@@ -61,6 +61,10 @@ check-valgrind: all
 check-robust-long: all
 	@/usr/bin/env python3 tests/robust/test_robust.py --build $(B) --kills $(or $(KILLS),100000)
 
+# the kernel's own test of robust futexes, from Debian's source package of Linux 7.2 or later, which is fetched (160 MB)
+check-upstream: all
+	@/usr/bin/env python3 tests/robust/upstream.py --build $(B) $(if $(SOURCE),--source $(SOURCE))
+
 fuzz: all
 	@tools/deps --quiet check
 	@tests/run --build $(B) $(TESTJOBS) --only fuzz $(CHECKFLAGS)
@@ -96,4 +100,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-audit check-asan check-valgrind check-robust-long check-decoder fuzz oracle bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-audit check-asan check-valgrind check-robust-long check-upstream check-decoder fuzz oracle bench lint analyse install clean
