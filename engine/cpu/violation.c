@@ -8,7 +8,7 @@
 #include "gnomon/board.h"
 #include "rt/engine.h"
 
-#define OLDER_MAX (64ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
+#define OLDER_MAX (2ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
 #define STACK_MAX (64ul << 20) /* two stacks without a guard between them are told apart by this at least */
 
 /* what the shadow stack knows of the place a RET returns from */
@@ -27,14 +27,32 @@ struct walk {
 	bool token;
 };
 
-bool cpu_same_stack(u64 a, u64 b)
+/* where the memory that `a` lies in ends; asked once for each piece of memory and violation, for tens of thousands of frames */
+static gaddr_t run_end(struct vcpu *v, gaddr_t a)
 {
+	struct mem_run *r;
 	gaddr_t end = 0;
 
-	if ((a > b ? a - b : b - a) < PAGE_SIZE)
+	for (r = v->runs; r < v->runs + ARRAY_SIZE(v->runs); r++)
+		if (a >= r->lo && a < r->end)
+			return r->end;
+	cpu_up.prot(PAGE_DOWN(a), &end);
+	for (r = v->runs; r < v->runs + ARRAY_SIZE(v->runs); r++)
+		if (r->end == end) { /* lower down in the same */
+			r->lo = PAGE_DOWN(a);
+			return end;
+		}
+	v->runs[v->next_run++ % ARRAY_SIZE(v->runs)] = (struct mem_run){ PAGE_DOWN(a), end };
+	return end;
+}
+
+bool cpu_same_stack(struct vcpu *v, u64 a, u64 b)
+{
+	u64 lo = min(a, b), hi = max(a, b);
+
+	if (hi - lo < PAGE_SIZE)
 		return true;
-	cpu_up.prot(PAGE_DOWN(min(a, b)), &end);
-	return max(a, b) < end && max(a, b) - min(a, b) < STACK_MAX;
+	return hi - lo < STACK_MAX && hi < run_end(v, lo);
 }
 
 /*
@@ -44,13 +62,13 @@ bool cpu_same_stack(u64 a, u64 b)
 static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct place *p)
 {
 	u64 base = *shstk_rec(w->t), low = base, high = 0;
-	bool on_it = cpu_same_stack(base, rsp);
+	bool on_it = cpu_same_stack(v, base, rsp);
 
 	p->known_stack |= on_it;
 	for (; w->t < shstk_top(v) && !p->frame; w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
-		if ((at < low || at > max(high, base)) && !cpu_same_stack(base, at))
+		if ((at < low || at > max(high, base)) && !cpu_same_stack(v, base, at))
 			break;
 		low = min(low, at);
 		w->token = *shstk_slot(w->t) & SHSTK_TOKEN;
@@ -76,7 +94,7 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 	for (; w->t < shstk_top(v); w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
-		if ((at < low || at > high) && !cpu_same_stack(base, at))
+		if ((at < low || at > high) && !cpu_same_stack(v, base, at))
 			break;
 		low = min(low, at);
 		high = max(high, at);
@@ -196,12 +214,14 @@ static bool report(struct vcpu *v, struct violation *viol, u64 word)
 
 bool violation_return(struct vcpu *v, u64 word)
 {
-	struct place p = look_for(v, v->gregs[RSP], word);
+	struct violation viol = { 0 };
 	struct switcher s = { 0 };
-	struct violation viol = {
-		.class = classify(v, &p, word, &s),
-		.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0,
-	};
+	struct place p;
+
+	memset(v->runs, 0, sizeof(v->runs));
+	p = look_for(v, v->gregs[RSP], word);
+	viol.class = classify(v, &p, word, &s);
+	viol.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0;
 
 	if (viol.class == GN_STACK_SWITCH)
 		viol.switcher = s.pc;
