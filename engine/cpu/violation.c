@@ -9,6 +9,7 @@
 #include "rt/engine.h"
 
 #define OLDER_MAX (2ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
+#define PAD_REACH (1ul << 20) /* a landing pad and the call it belongs to are in one function */
 #define STACK_MAX (64ul << 20) /* two stacks without a guard between them are told apart by this at least */
 
 /* what the shadow stack knows of the place a RET returns from */
@@ -17,6 +18,7 @@ struct place {
 	u64 victim; /* the newest live frame pushed at RSP, whatever its word; 0 = none */
 	u64 above;  /* the newest live frame on RSP's stack that is still to return; 0 = none */
 	bool same;  /* all of these on the stack the newest frames stand on, or on one that was interrupted for it */
+	u64 skipped; /* the oldest live frame that RSP has passed on its stack; 0 = none */
 	bool known_stack; /* RSP lies on such a stack */
 	bool parked;      /* a stack that was left, and is back */
 };
@@ -75,6 +77,8 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 		if (at <= high)
 			continue;
 		high = at;
+		if (on_it && at < rsp)
+			p->skipped = w->t;
 		if (!on_it || at < rsp)
 			continue;
 		if (at == rsp && !p->victim)
@@ -117,12 +121,15 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 {
 	struct walk w = { v->twin_sp, true };
 	struct place p = { 0 };
+	u64 end = v->twin_sp + 8 * OLDER_MAX;
 
-	while (w.t < shstk_top(v) && !p.frame && w.t < v->twin_sp + 8 * OLDER_MAX) {
-		if (w.token)
+	while (w.t < shstk_top(v) && !p.frame && w.t < end) {
+		if (w.token) {
 			walk_stack(v, &w, rsp, word, &p);
-		else
+			end = max(end, w.t + 8 * OLDER_MAX);
+		} else {
 			skip_stack(v, &w);
+		}
 	}
 	p.same = p.frame || p.victim || p.above;
 	if (!p.frame) {
@@ -165,6 +172,18 @@ static u32 classify(struct vcpu *v, const struct place *p, u64 word, struct swit
 	return away || (s->pc && !(p->above && s->returns)) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
 }
 
+/*
+ * gnomon protect: a function begins on a new stack, whose return address nobody pushed. Who made the stack put it where
+ * the function will find it; from now on it has to stay.
+ */
+static void enter_new_stack(struct vcpu *v)
+{
+	u64 word, at = v->gregs[RSP] + 8;
+
+	if (!rt_copy_from_guest(&word, at, 8))
+		(void)shstk_push(v, word, at);
+}
+
 /* what the run goes on with: without this frame, and without those that RSP has passed */
 static void drop_frames(struct vcpu *v, const struct place *p, u32 class, u64 word)
 {
@@ -193,11 +212,49 @@ static void fill_frames(struct vcpu *v, struct violation *viol)
 	}
 }
 
-/* what a near and a far return have in common. False: #CP */
-static bool report(struct vcpu *v, struct violation *viol, u64 word)
+/*
+ * gnomon protect: is this what legitimate code does? Frames that are there, with RSP where it was when they were pushed;
+ * a function that loads RSP and returns, called last: one that switches to a new stack. Or an unwinder that returns to a
+ * landing pad, close to where the frame that it ends at would have returned to.
+ */
+static bool is_recognised(struct vcpu *v, u32 class, const struct place *p, struct switcher *s, u64 word)
 {
+	u64 home, at = p->skipped;
+
+	switch (class) {
+	case GN_UNWIND:
+		return true;
+	case GN_STACK_SWITCH:
+		return p->frame || p->parked || (s->pc && s->returns);
+	case GN_OVERWRITTEN:
+		*s = switcher_find(v);
+		at = p->victim;
+		break;
+	case GN_NEVER_CALLED:
+		break;
+	default:
+		return false;
+	}
+	home = at ? *shstk_slot(at) : 0;
+	return home && s->pc && s->returns && word - home + PAD_REACH < 2 * PAD_REACH;
+}
+
+static enum gn_policy policy(u32 class, bool recognised)
+{
+	if (eng.set.mode == GN_MODE_PROTECT)
+		return recognised ? GN_ALLOW : GN_POLICY_OF(eng.set.policy, class);
+	return class == GN_UNWIND || !(eng.set.flags & GN_OPT_STOP) ? GN_REPORT : GN_KILL;
+}
+
+/* what a near and a far return have in common. False: #CP */
+static bool report(struct vcpu *v, struct violation *viol, u64 word, bool recognised)
+{
+	enum gn_policy what = policy(viol->class, recognised);
 	u64 t = v->twin_sp;
 
+	v->stat_viol++;
+	if (what == GN_ALLOW)
+		return true;
 	if (t < shstk_top(v)) {
 		viol->expected = *shstk_slot(shstk_is_far(v, t) ? t + 8 : t);
 		viol->call = switcher_call_site(viol->expected);
@@ -207,9 +264,8 @@ static bool report(struct vcpu *v, struct violation *viol, u64 word)
 	viol->rsp = v->gregs[RSP];
 	viol->ssp = vcpu_ssp(v);
 	fill_frames(v, viol);
-	v->stat_viol++;
 	cpu_up.report(v, viol);
-	return viol->class == GN_UNWIND || !(eng.set.flags & GN_OPT_STOP);
+	return what == GN_REPORT;
 }
 
 bool violation_return(struct vcpu *v, u64 word)
@@ -225,9 +281,11 @@ bool violation_return(struct vcpu *v, u64 word)
 
 	if (viol.class == GN_STACK_SWITCH)
 		viol.switcher = s.pc;
-	if (!report(v, &viol, word))
+	if (!report(v, &viol, word, is_recognised(v, viol.class, &p, &s, word)))
 		return false;
 	drop_frames(v, &p, viol.class, word);
+	if (viol.class == GN_STACK_SWITCH && !p.frame && !p.parked && eng.set.mode == GN_MODE_PROTECT)
+		enter_new_stack(v);
 	return true;
 }
 
@@ -243,7 +301,7 @@ bool violation_far(struct vcpu *v, u64 cs, u64 rip)
 		viol.class = GN_UNWIND;
 		viol.depth = (u32)((t - v->twin_sp) / 8);
 	}
-	if (!report(v, &viol, rip))
+	if (!report(v, &viol, rip, viol.class == GN_UNWIND))
 		return false;
 	if (t + 24 <= top)
 		v->twin_sp = t;
