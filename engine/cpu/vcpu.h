@@ -112,6 +112,10 @@ struct vcpu {
 		u8 rep, opcode;      /* the prefix that repeats it */
 		const u8 *code;      /* 32 bytes to translate in place of its own */
 	} step;
+	struct mem_run {             /* memory without a gap, as far as known (violation.c) */
+		gaddr_t lo, end;
+	} runs[4];
+	u32 next_run;
 	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
 	u32 chaos;
 };
