@@ -16,7 +16,8 @@ void found(struct flow *f, enum rule rule, enum confidence conf, uint64_t at, co
 	struct seen *s;
 	va_list ap;
 
-	if (f->s.unknown || f->c->nseen == SEEN_MOST)
+	/* a retpoline is one by what stands in it, however one gets there */
+	if ((f->s.unknown && rule != R_RETPOLINE) || f->c->nseen == SEEN_MOST)
 		return;
 	/* one of a kind says it for the function */
 	for (unsigned i = 0; i < f->c->nseen; i++)
@@ -252,6 +253,7 @@ static void call(struct flow *f)
 		struct state back = f->s;
 
 		push(f, (struct val){ 4, false, 0 }, S_CALLED);
+		f->s.inside++;
 		state_to(f, to);
 		f->s = back;
 	}

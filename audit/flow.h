@@ -46,6 +46,7 @@ struct state {
 	struct slot slots[SLOTS];
 	unsigned nslots;
 	uint64_t switched; /* instruction that went to another stack, 0: none */
+	unsigned inside;   /* calls within the function that led here */
 	bool unknown;	   /* nobody knows how one gets here */
 };
 

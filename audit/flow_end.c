@@ -40,18 +40,23 @@ void flow_ret(struct flow *f)
 			changes_stack(f, "ret");
 		return;
 	}
+	/* a call that led here was given up: what the shadow stack has for it is still there */
+	if (f->s.inside && is_entry(top) && (!s || returns_properly(s->v))) {
+		found(f, f->spins ? R_RETPOLINE : R_CALL_POP, f->spins ? CONF_HIGH : CONF_MEDIUM, f->pc,
+		      "ret past what a call in the same function pushed");
+		return;
+	}
+	if (s && s->how == S_REPLACED && f->spins) {
+		found(f, R_RETPOLINE, CONF_HIGH, f->pc, "an inner call's return address is replaced");
+		return;
+	}
 	/* a return address may be changed long before it is used; everything else stands in front of the ret */
 	if (!s || (s->block != f->block && !is_entry(top)) || returns_properly(s->v) || !own_stack(f, top) ||
 	    kind_of(f, s->v) == B_LOADED || s->v.base == BASES)
 		return;
 	switch (s->how) {
 	case S_CALLED: break; /* a call inside the function comes back */
-	case S_REPLACED:
-		if (f->spins)
-			found(f, R_RETPOLINE, CONF_HIGH, f->pc, "an inner call's return address is replaced");
-		else
-			found(f, R_PUSH_RET, CONF_HIGH, f->pc, "an inner call's return address is replaced");
-		break;
+	case S_REPLACED: found(f, R_PUSH_RET, CONF_HIGH, f->pc, "an inner call's return address is replaced"); break;
 	case S_STORED:
 		if (is_entry(top))
 			found(f, R_RETURN_EDIT, CONF_MEDIUM, f->pc, "the word above the frame was written");

@@ -166,11 +166,19 @@ static bool memory_then_ret(const uint8_t *p)
 	return false;
 }
 
+/* add $8, %rsp or lea 8(%rsp), %rsp */
+static bool drops_word(const uint8_t *p)
+{
+	return !memcmp(p, "\x48\x83\xc4\x08", 4) || !memcmp(p, "\x48\x8d\x64\x24\x08", 5);
+}
+
+/* a call over a few bytes, to something that takes what it pushed, writes over it or gives it up */
 static bool call_over(const uint8_t *p, const uint8_t *end)
 {
 	const uint8_t *to = p + 5 + p[1];
 
-	return word(p + 1) < 128 && to + 4 <= end && (pop_at(to) || (rex_w(to[0]) && to[1] == 0x89 && to[3] == 0x24));
+	return word(p + 1) < 128 && to + 5 <= end &&
+	       (pop_at(to) || (rex_w(to[0]) && to[1] == 0x89 && to[3] == 0x24) || drops_word(to));
 }
 
 /* p: push of memory; is it followed by a ret? */

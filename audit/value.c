@@ -94,6 +94,7 @@ void state_begin(struct flow *f)
 	memset(&f->s, 0, offsetof(struct state, slots));
 	f->s.nslots = 0;
 	f->s.switched = 0;
+	f->s.inside = 0;
 	f->s.unknown = false;
 	memcpy(f->kinds, fixed, sizeof(fixed));
 	f->nbases = FIXED_BASES;
@@ -111,6 +112,7 @@ void state_unknown(struct flow *f)
 	f->s.reg[RSP] = fresh(f, B_FRAME);
 	f->s.nslots = 0;
 	f->s.switched = 0;
+	f->s.inside = 0;
 	f->s.unknown = true;
 }
 

@@ -30,6 +30,26 @@ __asm__(ASM_BEGIN(retpoline_thunk) "call 2f\n1: pause\nlfence\njmp 1b\n2: mov %r
 
 static NOINLINE void retpoline(void) { sink += retpoline_go(); }
 
+/* as gcc's thunk-inline lays it out: what is jumped over first is called from behind */
+long retpoline_inline_go(void);
+__asm__(ASM_BEGIN(retpoline_inline_go) "lea edit_landed(%rip), %rax\njmp 1f\n2: call 3f\n4: pause\nlfence\njmp 4b\n"
+	"3: mov %rax, (%rsp)\nret\n1: call 2b\nret\n" ASM_END(retpoline_inline_go));
+
+static NOINLINE void retpoline_inline(void) { sink += retpoline_inline_go(); }
+
+/* ... and -mfunction-return=thunk: a call that is given up, then the return */
+long return_thunk_go(void);
+__asm__(ASM_BEGIN(return_thunk_go) "mov $3, %eax\ncall 3f\n4: pause\nlfence\njmp 4b\n3: lea 8(%rsp), %rsp\nret\n"
+	ASM_END(return_thunk_go));
+
+static NOINLINE void return_thunk(void) { sink += return_thunk_go(); }
+
+/* ---- a call given up without its address being looked at */
+long call_dropped_go(void);
+__asm__(ASM_BEGIN(call_dropped_go) "mov $3, %eax\ncall 3f\nud2\n3: add $8, %rsp\nret\n" ASM_END(call_dropped_go));
+
+static NOINLINE void call_dropped(void) { sink += call_dropped_go(); }
+
 /* ---- the own return address changed: skipped bytes behind the call, a word above the frame */
 long skip_bytes_callee(void);
 long skip_bytes_go(void);
@@ -159,7 +179,8 @@ __asm__(ASM_BEGIN(old_number_go) "mov $451, %eax\nxor %edi, %edi\nmov $4096, %es
 
 const struct labelled edits[] = {
 	{ "push_register", push_register }, { "push_memory", push_memory }, { "push_store", push_store }, { "push_two", push_two },
-	{ "retpoline", retpoline }, { "skip_bytes", skip_bytes }, { "frame_word", frame_word }, { "edited_c", edited_c },
+	{ "retpoline", retpoline }, { "retpoline_inline", retpoline_inline }, { "return_thunk", return_thunk },
+	{ "call_dropped", call_dropped }, { "skip_bytes", skip_bytes }, { "frame_word", frame_word }, { "edited_c", edited_c },
 	{ "edited_far", edited_far },
 	{ "pop_jump", pop_jump }, { "read_jump", read_jump }, { "over_data", over_data }, { "get_pc", get_pc },
 	{ "put_back", put_back }, { "moved_frame", moved_frame }, { "barrier", barrier }, { "popped_args", popped_args },
