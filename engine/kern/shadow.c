@@ -134,8 +134,10 @@ void shadow_gone_locked(gaddr_t start, gaddr_t end)
 	for (gaddr_t at = start; next_area(at, end, &a); at = a.end) {
 		if (a.flags & VMA_GAP && is_mapped(a.start) && !is_mapped(a.start - PAGE_SIZE))
 			yield(&a);
-		win_clear(a.start, a.end); /* a piece of what a fork copied is freed with the rest of it, else */
+		win_zero(a.start, a.end); /* a piece of what a fork copied is freed with the rest of it, else */
 		win_detach(a.start, a.end);
+		if (cpu_thread_count() <= 1)
+			win_forget(a.start, a.end);
 	}
 	shadow_yield_locked(start, end);
 }
@@ -240,6 +242,7 @@ static long map_locked(gaddr_t addr, u64 size, int where)
 		gap = keep_gap(addr);
 	shadow_any = true;
 	vma_set_locked((gaddr_t)p, (gaddr_t)p + size, PROT_READ | PROT_WRITE, VMA_SHSTK | gap);
+	win_forget((gaddr_t)p, (gaddr_t)p + size);
 	r = shadow_sync_locked((gaddr_t)p, (gaddr_t)p + size);
 	return r ? r : p;
 }
@@ -266,6 +269,14 @@ void shadow_unmap(struct vcpu *v, gaddr_t addr, u64 size)
 	const u64 a[6] = { addr, size };
 
 	(void)!sys_munmap(v, a);
+}
+
+void shadow_end(struct vcpu *v)
+{
+	shadow_unmap(vcpu_self(), v->own_lo, v->own_size);
+	vma_lock();
+	win_forget(v->own_lo, v->own_lo + v->own_size);
+	vma_unlock();
 }
 
 /* what the kernel gives a thread: clone3's size, else the limit of the ordinary stack */

@@ -23,6 +23,8 @@ long shadow_map(struct vcpu *v, gaddr_t addr, u64 size) __must_check;
 long shadow_create32(struct vcpu *v, gaddr_t addr, u64 size, u32 flags) __must_check;
 /* what munmap would do */
 void shadow_unmap(struct vcpu *v, gaddr_t addr, u64 size);
+/* v ends, and so does its own shadow stack, which the kernel gave it */
+void shadow_end(struct vcpu *v);
 /* cpu_up.shadow, cpu_up.shadow_new */
 bool shadow_at(gaddr_t at, struct shstk *ret);
 long shadow_new(struct vcpu *v, u64 size);

@@ -104,7 +104,7 @@ void shadow_fork_child_locked(void)
 
 		if (!COPIED(&a))
 			continue;
-		win_detach_alias(a.start, a.end);
+		win_detach(a.start, a.end);
 		if (a.flags & VMA_DONTFORK) {
 			sys2(__NR_munmap, copy + used, size);
 			sys2(__NR_munmap, a.start, size);

@@ -68,7 +68,9 @@ static long drop_pages(const struct vma *a)
 			return -ENOMEM;
 	vma_lock();
 	win_protect(a->start, a->end, PROT_READ | PROT_WRITE);
-	win_clear(a->start, a->end);
+	win_zero(a->start, a->end);
+	if (cpu_thread_count() <= 1)
+		win_forget(a->start, a->end);
 	(void)!shadow_sync_locked(a->start, a->end);
 	vma_unlock();
 	return 0;
@@ -220,6 +222,7 @@ static long grow_in_place(const struct move *m)
 	if (sys_failed(r))
 		return -ENOMEM;
 	vma_set_locked(end, end + more, m->area.prot, m->area.flags & ~(u32)VMA_GAP);
+	win_forget(end, end + more);
 	r = shadow_sync_locked(end, end + more);
 	return r ? r : (long)m->old;
 }
@@ -272,6 +275,7 @@ static long move_pages(const struct move *m, gaddr_t to)
 		shadow_yield_locked(m->old, m->old + both);
 		vma_clear_locked(m->old, m->old + both);
 	}
+	win_forget(to, to + m->new_len);
 	r = shadow_sync_locked(to, to + m->new_len);
 	if (!r && stays)
 		r = shadow_sync_locked(m->old, m->old + both);
