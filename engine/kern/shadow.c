@@ -129,17 +129,19 @@ void shadow_gone_locked(gaddr_t start, gaddr_t end)
 {
 	struct vma a;
 
-	if (likely(!shadow_any))
+	if (likely(!shadow_any) || start >= end)
 		return;
 	for (gaddr_t at = start; next_area(at, end, &a); at = a.end) {
-		if (a.flags & VMA_GAP && is_mapped(a.start) && !is_mapped(a.start - PAGE_SIZE))
+		if (a.flags & VMA_GAP && a.start == start && !is_mapped(start - PAGE_SIZE))
 			yield(&a);
 		win_zero(a.start, a.end); /* a piece of what a fork copied is freed with the rest of it, else */
 		win_detach(a.start, a.end);
 		if (cpu_thread_count() <= 1)
 			win_forget(a.start, a.end);
 	}
-	shadow_yield_locked(start, end);
+	for (gaddr_t at = start; vma_find_locked(at, &a) && a.start <= end; at = a.end) /* gaps went with the range */
+		if (a.flags & VMA_GAP && a.start > start)
+			vma_unflag_locked(a.start, a.end, VMA_GAP);
 }
 
 /* [holds: vma_lock] a window for the block of `at`; what is there of shadow stacks is seen in it */

@@ -32,8 +32,9 @@ long shadow_new(struct vcpu *v, u64 size);
 long shadow_poke(gaddr_t at, const void *from, size_t n);
 
 /* All below: [holds: vma_lock] */
-/* What of them lies in the range is about to be unmapped, and gaps in it are given up */
+/* The host has unmapped the range or put something else there, and the map does not say so yet */
 void shadow_gone_locked(gaddr_t start, gaddr_t end);
+/* gaps in the range are given up: something is to go there */
 void shadow_yield_locked(gaddr_t start, gaddr_t end);
 /* the engine's view of what lies in the range is as the map says */
 long shadow_sync_locked(gaddr_t start, gaddr_t end) __must_check;

@@ -255,8 +255,8 @@ static long move_pages(const struct move *m, gaddr_t to)
 	long r;
 
 	if (m->new_len < m->old_len) {
-		shadow_gone_locked(m->old + both, m->old + m->old_len);
 		sys2(__NR_munmap, m->old + both, m->old_len - both);
+		shadow_gone_locked(m->old + both, m->old + m->old_len);
 		vma_clear_locked(m->old + both, m->old + m->old_len);
 	}
 	win_detach(m->old, m->old + both);
@@ -272,7 +272,7 @@ static long move_pages(const struct move *m, gaddr_t to)
 	if (stays) {
 		vma_set_locked(m->old, m->old + both, m->area.prot, flags);
 	} else {
-		shadow_yield_locked(m->old, m->old + both);
+		shadow_yield_locked(m->old - PAGE_SIZE, m->old + both);
 		vma_clear_locked(m->old, m->old + both);
 	}
 	win_forget(to, to + m->new_len);

@@ -105,13 +105,24 @@ static void random_case(void)
 
 /* threads on slices of a mapping that others change */
 static volatile int stop;
+static volatile ul loops;
 static char stacks[4][65536] __attribute__((aligned(64)));
 static volatile ul slices[4];
 
 static void __attribute__((noinline)) worker(void)
 {
-	while (!stop)
+	while (!stop) {
 		nested(60);
+		loops++;
+	}
+}
+
+INLINE void wait_loops(ul until)
+{
+	struct { long s, ns; } t = { 0, 1000000 };
+
+	while (loops < until)
+		sc(SYS_nanosleep, &t, 0);
 }
 
 #define THREAD_ON(slice, stack)                                                                                         \
@@ -129,7 +140,6 @@ static void __attribute__((noinline)) worker(void)
 /* several shadow stacks in one mapping, side by side: nothing lies between them */
 static void slices_run(void)
 {
-	struct { long s, ns; } t = { 0, 50000000 };
 	ul p;
 
 	enable();
@@ -141,40 +151,34 @@ static void slices_run(void)
 	}
 	for (int i = 0; i < 4; i++)
 		(void)THREAD_ON(slices[i], stacks[i] + sizeof(stacks[i]));
-	sc(SYS_nanosleep, &t, 0);
-	stop = 1;
-	sc(SYS_nanosleep, &t, 0);
+	wait_loops(1000);
 	quit(0);
 }
 
 static void pulled_away(void)
 {
-	struct { long s, ns; } t = { 0, 20000000 };
 	ul p;
 
 	enable();
 	enable_wrss();
 	p = map_ss(AREA, 0x4000, 1);
 	(void)THREAD_ON(p + 0x3ff8, stacks[0] + sizeof(stacks[0]));
-	sc(SYS_nanosleep, &t, 0);
+	wait_loops(10);
 	sc(SYS_munmap, p, 0x4000);
-	sc(SYS_nanosleep, &t, 0);
+	wait_loops(~0ul); /* for the signal that ends us */
 	quit(0);
 }
 
 static void zeroed(void)
 {
-	struct { long s, ns; } t = { 0, 20000000 };
 	ul p;
 
 	enable();
 	p = map_ss(AREA, 0x4000, 1);
 	(void)THREAD_ON(p + 0x3ff8, stacks[0] + sizeof(stacks[0]));
-	sc(SYS_nanosleep, &t, 0);
-	for (int i = 0; i < 1000; i++)
+	wait_loops(10);
+	for (;;)
 		sc(SYS_madvise, p, 0x4000, 4);
-	sc(SYS_nanosleep, &t, 0);
-	quit(0);
 }
 
 /* until there are no more; and all of them away again */
@@ -202,20 +206,6 @@ static void many(void)
 		if (p < 0 || sc(SYS_munmap, p, 0x1000))
 			quit(2);
 	}
-	quit(0);
-}
-
-/* the whole address space: SSP there, and a call */
-static void ssp_at(void)
-{
-	struct sigaction sa = { .sa_handler = SIG_DFL };
-
-	enable();
-	enable_wrss();
-	__asm__ volatile("" : : : "memory");
-	nested(1);
-	wrss(rdssp() - 8, 1ul << 63 | (ul)out->v[0]);
-	/* as if a handler returned: rt_sigreturn takes any SSP below the end of user addresses */
 	quit(0);
 }
 
