@@ -304,6 +304,31 @@ static long move(struct vcpu *v, const struct move *m)
 	return r;
 }
 
+/* To a fixed place without a change of length Linux 6.17 moves all areas there are, one by one; holes stay where they are */
+static long move_many(struct vcpu *v, const struct move *all)
+{
+	gaddr_t end = all->old + all->old_len;
+	struct move m = *all;
+	long r = 0;
+
+	if (!vma_find(all->old, &m.area) || m.area.start > all->old)
+		return -EFAULT;
+	for (gaddr_t at = all->old; at < end && !sys_failed(r) && vma_find(at, &m.area) && m.area.start < end; at = m.area.end) {
+		m.old = max(m.area.start, at);
+		m.area.end = min(m.area.end, end);
+		m.old_len = m.new_len = m.area.end - m.old;
+		m.to = all->to + (m.old - all->old);
+		if (m.area.flags & VMA_SHSTK) {
+			r = m.area.flags & VMA_SEALED ? -EPERM : move(v, &m);
+		} else {
+			const u64 b[6] = { m.old, m.old_len, m.new_len, m.flags, m.to };
+
+			r = sys_mremap(v, b);
+		}
+	}
+	return sys_failed(r) ? r : (long)all->to;
+}
+
 long shadow_mremap(struct vcpu *v, const u64 a[6])
 {
 	struct move m = { .old = a[0], .old_len = PAGE_UP(a[1]), .new_len = PAGE_UP(a[2]), .flags = a[3], .to = a[4] };
@@ -311,6 +336,8 @@ long shadow_mremap(struct vcpu *v, const u64 a[6])
 
 	if (r)
 		return r;
+	if (m.old_len == m.new_len && m.flags == (MREMAP_MAYMOVE | MREMAP_FIXED))
+		return move_many(v, &m);
 	if (!in_one_area(&m))
 		return -EFAULT;
 	if (m.area.flags & VMA_SEALED)
