@@ -93,6 +93,10 @@ static void sync_readonly(const struct vma *a)
 {
 	u8 there[1024];
 
+	if (a->flags & VMA_CLEAN) {
+		win_protect(a->start, a->end, PROT_NONE);
+		return;
+	}
 	for (gaddr_t at = a->start; at < a->end; at += sizeof(there) * PAGE_SIZE) {
 		gaddr_t end = min(a->end, at + sizeof(there) * PAGE_SIZE), from = at;
 

@@ -27,6 +27,8 @@ static long protect_piece(struct vcpu *v, long nr, const struct vma *a, u64 prot
 	r = sys4(nr, a->start, a->end - a->start, prot ? PROT_READ : PROT_NONE, pkey);
 	if (!r) {
 		vma_protect_locked(a->start, a->end, (int)prot);
+		if (prot & PROT_WRITE)
+			vma_unflag_locked(a->start, a->end, VMA_CLEAN);
 		r = shadow_sync_locked(a->start, a->end);
 	}
 	mm_end(&c);

@@ -125,7 +125,7 @@ static bool mergeable(const struct vma *a, const struct vma *b)
 void vma_set_locked(gaddr_t start, gaddr_t end, int prot, u32 flags)
 {
 	struct vma a = { PAGE_DOWN(start), PAGE_UP(end), (u8)(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)),
-			 (u8)flags };
+			 (u16)flags };
 	u32 i;
 
 	if (a.start >= a.end)
