@@ -53,6 +53,12 @@ void cpu_lock_cache(struct vcpu *v);
 void cpu_prepare(struct vcpu *v);
 /* [holds: cache_lock] a new block; NULL where the guest cannot execute */
 struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res);
+/* [holds: cache_lock] one for the instruction at v->rip alone; `code`, if not NULL, stands for its bytes */
+struct block *cpu_build_step(struct vcpu *v, const u8 *code);
+/* step.c */
+void step_one(struct vcpu *v);
+void step_exit(struct vcpu *v);
+void step_interrupted(struct vcpu *v);
 /* tables of indirect entries */
 void cpu_tables_init(struct vcpu *v);
 void cpu_tables_forget(struct block *b);

@@ -9,6 +9,12 @@
 
 #include "cpu/cpu.h"
 
+#define FLAG_TF 0x100u
+#define FLAG_NT 0x4000u
+#define FLAG_AC 0x40000u
+#define FLAG_ID 0x200000u
+#define POPF_FLAGS (FLAGS_ARITH | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID) /* what POPF loads at CPL 3, with TF */
+
 #define CP_FAR 2 /* error code of #CP: far return or IRET */
 
 /* faults by name, errors as the CPU gives them */

@@ -21,13 +21,9 @@
 #define AR_PRESENT 0x8000
 #define AR_LONG 0x200000
 
-#define FLAG_TF 0x100u
-#define FLAG_NT 0x4000u
-#define FLAG_AC 0x40000u
-#define FLAG_ID 0x200000u
-/* what IRET loads at CPL 3; not RF, which only matters to a debugger, nor TF (docs/deviations.md) */
-#define IRET_FLAGS16 (FLAGS_ARITH | FLAG_DF | FLAG_NT)
-#define IRET_FLAGS (IRET_FLAGS16 | FLAG_AC | FLAG_ID)
+/* what IRET loads at CPL 3, with TF; not RF, which only matters to a debugger */
+#define IRET_FLAGS POPF_FLAGS
+#define IRET_FLAGS16 (IRET_FLAGS & 0xffff)
 
 /* access rights of a descriptor that CPL 3 may see; 0 if there is none */
 static u32 rights(u16 sel)
@@ -249,6 +245,7 @@ static void iret(struct vcpu *v, u32 size)
 	v->rip = f[0];
 	v->rflags = (v->rflags & ~mask) | (f[2] & mask);
 	v->gregs[RSP] = f[3];
+	step_set(v, f[2] & FLAG_TF);
 }
 
 bool emul_far(struct vcpu *v, const struct insn *in, const u8 *code)

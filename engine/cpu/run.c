@@ -78,6 +78,27 @@ static struct block *build_store(struct vcpu *v, const struct xlate_source *s, u
 	return b;
 }
 
+/* What a guest that single-steps runs next, and nothing else. A store into its own page goes ahead unguarded, as above */
+static struct block *build_step(struct vcpu *v, const struct xlate_source *s)
+{
+	bool one = xlate_opts.one_insn;
+	struct block *b;
+
+	if (v->store_at != s->pc)
+		cpu_up.guard_code(PAGE_DOWN(s->pc));
+	v->store_at = 0;
+	xlate_opts.one_insn = true;
+	b = xlate_block(s, RES_STEP);
+	if (!b) {
+		flush_everything(v);
+		b = xlate_block(s, RES_STEP);
+	}
+	xlate_opts.one_insn = one;
+	if (b && b->flags & BLOCK_STRADDLE)
+		cpu_up.guard_code(PAGE_DOWN(s->pc) + PAGE_SIZE);
+	return b;
+}
+
 static void __noreturn no_memory(gaddr_t pc)
 {
 	/* what was not run to its end is not clean: no verdict */
@@ -94,6 +115,17 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 
 	if (!source_at(v, pc, &s, buf))
 		return NULL;
+	if (res & RES_STEP) {
+		if (v->step.code) {
+			s.code = v->step.code;
+			s.avail = 16;
+			s.straddle = NULL;
+		}
+		b = build_step(v, &s);
+		if (!b)
+			no_memory(pc);
+		return b;
+	}
 	if (v->store_at == pc) {
 		b = build_store(v, &s, res);
 		if (b)
@@ -142,6 +174,14 @@ struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 	}
 	v->catch = NULL;
 	return b;
+}
+
+struct block *cpu_build_step(struct vcpu *v, const u8 *code)
+{
+	struct block *b = cache_find(v->rip, RES_STEP);
+
+	v->step.code = code;
+	return b ? b : cpu_build(v, v->rip, RES_STEP);
 }
 
 /* [holds: cache_lock] host entry for pc; NULL where the guest cannot execute. *b may be NULL for an entry inside */
@@ -234,6 +274,10 @@ void cpu_on_exit(struct vcpu *v)
 
 	v->rip = exit_target(x);
 	cpu_go_outside(v);
+	if (unlikely(v->step.on)) {
+		step_exit(v);
+		return;
+	}
 	cpu_lock_cache(v);
 	v->stat_dispatch++;
 	v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
@@ -338,11 +382,16 @@ void cpu_on_pending(struct vcpu *v);
 void cpu_on_pending(struct vcpu *v)
 {
 	cpu_go_outside(v);
+	if (unlikely(v->step.on))
+		step_interrupted(v);
 	if (v->pending & (PEND_FLUSH | PEND_STALE))
 		stop_forget(v);
 	if (v->pending & PEND_SIGNAL)
 		cpu_up.deliver(v);
-	cpu_prepare(v);
+	if (unlikely(v->pending & PEND_STEP))
+		step_one(v);
+	else
+		cpu_prepare(v);
 }
 
 void cpu_on_signal(struct vcpu *v);
@@ -357,6 +406,8 @@ void cpu_on_fault(struct vcpu *v)
 	struct cpu_fault f = v->fault;
 
 	cpu_go_outside(v);
+	if (unlikely(v->step.on))
+		step_interrupted(v);
 	if (unlikely(ssp_is_alias(v, f.addr)) && emul_faulting_transfer(v)) {
 		cpu_prepare(v);
 		return;

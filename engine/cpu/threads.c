@@ -184,6 +184,7 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	memcpy(c->gregs, v->gregs, sizeof(c->gregs));
 	c->gregs[RAX] = 0;
 	c->rflags = v->rflags;
+	step_set(c, v->tf);
 	c->guest_gs = v->guest_gs;
 	c->guest_gs_sel = v->guest_gs_sel;
 	c->pid = v->pid;

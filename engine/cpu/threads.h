@@ -39,6 +39,9 @@ struct vcpu *cpu_first_thread(void);
 long cpu_clone(struct vcpu *v, const struct kclone_args *ca, size_t size);
 extern void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
+/* the guest's trap flag; by the thread itself. [as-safe] */
+void step_set(struct vcpu *v, bool on);
+
 /* Takes the calling thread off the list: it will run no guest code any more. True if it was the last one of its
  * process. */
 bool cpu_thread_leave(struct vcpu *v);

@@ -104,6 +104,14 @@ struct vcpu {
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
 	u32 trace_at;
 	struct switch_memo switches[SWITCH_MEMOS];
+	bool tf;                 /* the guest's trap flag; set by step_set() */
+	struct stepping {        /* an instruction runs alone for it (step.c) */
+		gaddr_t rip, next;
+		bool on;
+		bool addr32, quiet;  /* counts with ECX; the trap behind it is lost */
+		u8 rep, opcode;      /* the prefix that repeats it */
+		const u8 *code;      /* 32 bytes to translate in place of its own */
+	} step;
 	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
 	u32 chaos;
 };
@@ -111,6 +119,7 @@ struct vcpu {
 #define PEND_SIGNAL 1  /* sig/ has something to deliver */
 #define PEND_STALE 2   /* blocks died: twins may lead into them, and so may the address to resume at */
 #define PEND_FLUSH 4   /* everything was flushed: tables and twins are stale from end to end */
+#define PEND_STEP 8    /* the trap flag is set: one instruction at a time */
 
 static inline struct vcpu *vcpu_self(void)
 {

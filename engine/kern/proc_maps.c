@@ -227,7 +227,7 @@ static void print_piece(struct maps *m, const struct line *l, bool first)
 static bool describe(struct line *p)
 {
 	gaddr_t brk_lo = eng.brk_start, brk_hi = PAGE_UP(mm_brk());
-	struct vma a = { 0, 0, 0, 0 };
+	struct vma a = { .start = 0 };
 	gaddr_t run;
 	int prot = vma_prot(p->start, &run);
 

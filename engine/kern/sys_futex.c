@@ -51,14 +51,6 @@ static bool slot_writable(gaddr_t slot, u32 op)
 	return !rt_copy_from_guest(&held, slot, n) && !rt_copy_to_guest(slot, &held, n);
 }
 
-/* the kernel's order of errors for the word: its key, then the store */
-static long word_clear(gaddr_t word)
-{
-	if (word & 3)
-		return -EINVAL;
-	return rt_store32_guest(word, 0);
-}
-
 static long unlock(struct vcpu *v, const u64 a[6], u32 op, u32 bits)
 {
 	gaddr_t word = a[0], slot = a[4];
@@ -66,14 +58,15 @@ static long unlock(struct vcpu *v, const u64 a[6], u32 op, u32 bits)
 	bool good = slot_writable(slot, op);
 	long r;
 
-	if (!bits)
+	if (!bits || word & 3)
 		return -EINVAL;
 	if (good && bits == ALL_BITS) {
 		r = sys_6(__NR_futex, word, FUTEX_WAKE_OP | private, (u32)a[2], 0, word, SET_ZERO);
-		if (r < 0)
+		/* EINVAL: who waits there wants a PI lock. The store is done */
+		if (r < 0 && r != -EINVAL)
 			return r;
 	} else {
-		r = word_clear(word);
+		r = rt_store32_guest(word, 0);
 		if (r)
 			return r;
 		if (good)

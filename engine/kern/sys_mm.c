@@ -35,6 +35,11 @@ bool mm_begin(struct vcpu *v, struct mm_change *c, gaddr_t start, gaddr_t end)
 {
 	*c = (struct mm_change){ v, start, end, false };
 	vma_lock();
+	if (alias_any_locked(start, end) && cpu_thread_count() > 1) {
+		vma_unlock();
+		alias_invalidate(v, start, end);
+		vma_lock();
+	}
 	if (vma_any_exec_locked(start, end)) {
 		vma_unlock();
 		cpu_invalidate(v, start, end);
@@ -51,7 +56,11 @@ bool mm_begin(struct vcpu *v, struct mm_change *c, gaddr_t start, gaddr_t end)
 
 void mm_end(struct mm_change *c)
 {
+	bool aliased = alias_any_locked(c->start, c->end);
+
 	vma_unlock();
+	if (aliased)
+		alias_invalidate(c->v, c->start, c->end);
 	if (c->exec && cpu_thread_count() > 1) {
 		cpu_invalidate(c->v, c->start, c->end);
 		report_forget(c->start, c->end);
@@ -99,12 +108,23 @@ static u64 map_len(u64 len, u64 flags)
 	return (len + huge - 1) & -huge;
 }
 
+/* what memory a new mapping shows. A private one is of interest if it is code, which a shared one may write to */
+static u32 object_of(const u64 a[6], int prot)
+{
+	bool shared = (a[3] & MAP_TYPE) != MAP_PRIVATE;
+
+	if (a[3] & MAP_ANONYMOUS)
+		return shared ? alias_of_nobody() : 0;
+	return shared || (prot & PROT_EXEC) ? alias_of_file((int)a[4]) : 0;
+}
+
 SYSCALL(mmap)
 {
 	gaddr_t start = a[0], end = 0; /* what MAP_FIXED replaces */
 	u64 flags = a[3], len = map_len(a[1], a[3]);
 	int prot = guest_prot(a[2]);
 	struct mm_change c;
+	struct vma area;
 	u32 vflags = 0;
 	long r;
 
@@ -137,7 +157,11 @@ SYSCALL(mmap)
 	r = sys_6(__NR_mmap, a[0], a[1], host_prot(a[2]), a[3], a[4], a[5]);
 	if (!sys_failed(r)) {
 		shadow_gone_locked(start, end);
-		vma_set_locked((gaddr_t)r, (gaddr_t)r + len, prot, vflags);
+		area = (struct vma){ (gaddr_t)r, (gaddr_t)r + len, (u8)prot, (u16)vflags, object_of(a, prot),
+				     (gaddr_t)r - (flags & MAP_ANONYMOUS ? 0 : a[5]) };
+		vma_set_area_locked(&area);
+		c.start = area.start;
+		c.end = area.end;
 	}
 	mm_end(&c);
 	return r;
@@ -241,19 +265,41 @@ static void moved(gaddr_t old, u64 old_len, gaddr_t to, u64 new_len, bool keep_o
 
 	if (!vma_find_locked(old, &first))
 		return;
-	if (new_len > old_len)
-		vma_set_locked(to + old_len, to + new_len, first.prot, first.flags);
+	if (new_len > old_len) {
+		a = first;
+		a.start = to + old_len;
+		a.end = to + new_len;
+		a.base += to - old;
+		vma_set_area_locked(&a);
+	}
 	if (to == old) {
 		vma_clear_locked(old + new_len, old + old_len);
 		return;
 	}
 	for (gaddr_t at = old; at < end && vma_find_locked(at, &a) && a.start < end; at = a.end) {
-		a.start = max(a.start, at);
+		struct vma b = a;
+
 		a.end = min(a.end, end);
-		vma_set_locked(to + (a.start - old), to + (a.end - old), a.prot, a.flags);
+		b.start = to + (max(a.start, at) - old);
+		b.end = to + (a.end - old);
+		b.base += to - old;
+		vma_set_area_locked(&b);
 	}
 	if (!keep_old)
 		vma_clear_locked(old, old + old_len);
+}
+
+/* the windows of its robust unlock go with the vDSO, which can only be moved whole */
+static void vdso_moved(u64 by)
+{
+	eng.vdso_lo += by;
+	eng.vdso_hi += by;
+	eng.unlock_lo += by;
+	eng.unlock_hi += by;
+	for (size_t i = 0; i < ARRAY_SIZE(eng.unlock); i++) {
+		eng.unlock[i].start += by;
+		eng.unlock[i].end += by;
+	}
 }
 
 /* The kernel changes the size of one area only; two that differ in PROT_EXEC alone may be one for the host. What it
@@ -326,9 +372,13 @@ static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 		shadow_gone_locked(dst.start, dst.end);
 	if (!sys_failed(r))
 		moved(old, old_len, (gaddr_t)r, new_len, flags & MREMAP_DONTUNMAP);
+	if (!sys_failed(r) && old == eng.vdso_lo)
+		vdso_moved((gaddr_t)r - old);
 	mm_end(&src);
 	if (dst.exec && cpu_thread_count() > 1)
 		cpu_invalidate(v, dst.start, dst.end);
+	if (!sys_failed(r))
+		alias_invalidate(v, (gaddr_t)r, (gaddr_t)r + new_len);
 	return r;
 }
 

@@ -7,12 +7,7 @@
 #include "rt/engine.h"
 #include "sig/ctx.h"
 
-#define ONSTACK 1
-#define DISABLE 2
-#define AUTODISARM (1u << 31)
-#define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 #define STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
-#define MINSIGSTKSZ_ 2048
 #define CLEAR_SIGHAND (1ul << 32) /* CLONE_CLEAR_SIGHAND */
 
 enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);

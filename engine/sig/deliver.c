@@ -9,7 +9,6 @@
 #include "rt/engine.h"
 #include "sig/ctx.h"
 
-#define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 
 void host_mask_update(struct vcpu *v)
 {

@@ -9,7 +9,7 @@
 #define FP_MAGIC1 0x46505853u
 #define FP_MAGIC2 0x46505845u
 #define TF 0x100ul
-#define RESTORED_FLAGS 0x50cd5ul /* of FIX_EFLAGS but TF, which would trap in the engine (docs/deviations.md) */
+#define RESTORED_FLAGS 0x50cd5ul /* of FIX_EFLAGS but TF, which is cpu/step.c's */
 #define MINSIGSTKSZ_ 2048
 #define TASK_TOP 0x7ffffffff000ul
 
@@ -108,7 +108,7 @@ static void fill_context(struct vcpu *v, struct kucontext *uc)
 	uc->rdi = g[RDI]; uc->rsi = g[RSI]; uc->rbp = g[RBP]; uc->rbx = g[RBX];
 	uc->rdx = g[RDX]; uc->rax = g[RAX]; uc->rcx = g[RCX]; uc->rsp = g[RSP];
 	uc->rip = v->rip;
-	uc->eflags = v->rflags;
+	uc->eflags = v->rflags | (v->tf ? TF : 0);
 	uc->cs = 0x33;
 	uc->ss = 0x2b;
 }
@@ -154,7 +154,8 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 	v->gregs[RAX] = 0;
 	v->gregs[RSP] = at;
 	v->rip = act->handler;
-	v->rflags &= ~0x10500ul; /* RF, DF, TF */
+	v->rflags &= ~0x10400ul; /* RF, DF */
+	step_set(v, false);
 	return true;
 }
 
@@ -242,8 +243,7 @@ long sig_return(struct vcpu *v)
 	g[RDI] = f.uc.rdi; g[RSI] = f.uc.rsi; g[RBP] = f.uc.rbp; g[RBX] = f.uc.rbx;
 	g[RDX] = f.uc.rdx; g[RAX] = f.uc.rax; g[RCX] = f.uc.rcx; g[RSP] = f.uc.rsp;
 	v->rip = f.uc.rip;
-	if (f.uc.eflags & TF)
-		rt_log_once("single steps (the trap flag) are not supported");
+	step_set(v, f.uc.eflags & TF);
 	v->rflags = (v->rflags & ~RESTORED_FLAGS) | (f.uc.eflags & RESTORED_FLAGS) | 0x202;
 	(void)!sig_altstack(v, &f.uc.stack, NULL);
 	if (cpu_abi_stack(v)) {

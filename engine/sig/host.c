@@ -39,6 +39,8 @@ static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
 	v->rip = rec.rip;
 	v->twin_sp = rec.twin_sp;
 	v->rflags = uc->eflags & ~TF;
+	if (unlikely(uc->eflags & TF) && !v->sig->stepping) /* POPF has just turned it on */
+		step_set(v, true);
 	return true;
 }
 
@@ -176,13 +178,14 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 	}
 	if (bad_twin(v, signo, uc))
 		return;
-	if (cpu_fault_at(v, signo, info, uc))
-		return;
-	if (signo == SIGTRAP && uc->eflags & TF) { /* POPF set it: seen by the engine only now */
-		rt_log_once("single steps (the trap flag) are not supported");
+	if (signo == SIGTRAP && uc->eflags & TF) { /* POPF turned it on; no guest instruction ran since (cpu/step.c) */
+		step_set(v, true);
 		uc->eflags &= ~TF;
+		take_to_engine(v, uc);
 		return;
 	}
+	if (cpu_fault_at(v, signo, info, uc))
+		return;
 	if (signo == SIGSEGV && code == 2 && rt_fault_fixup(uc->rip) && cpu_up.write_fault &&
 	    cpu_up.write_fault(v, uc->cr2))
 		return;

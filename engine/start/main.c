@@ -103,7 +103,6 @@ static bool read_record(int fd)
 			break;
 		have += (size_t)r;
 	}
-	fd_close(&fd);
 	record.file[GN_PATH_MAX - 1] = record.execfn[GN_PATH_MAX - 1] = 0;
 	record.comm[sizeof(record.comm) - 1] = 0;
 	return have == sizeof(record) && record.magic == GN_BOARD_MAGIC;
@@ -144,6 +143,7 @@ static void attach(const struct initial *in)
 		rt_log_fd = eng.fd_base + GN_FD_LOG;
 	if (!map_board(eng.fd_base + GN_FD_BOARD) || !read_record(eng.fd_base + GN_FD_EXEC))
 		goto by_hand;
+	engine_fd_idle(eng.fd_base + GN_FD_EXEC);
 	return;
 by_hand:
 	rt_die(GN_EXIT_USAGE, "gnomon-engine is started by gnomon, not by hand");

@@ -22,7 +22,7 @@
  * writes for execveat(N, "", ..., AT_EMPTY_PATH); the others follow it. */
 #define GN_FD_ENGINE 0 /* the engine's own file, read-only, close-on-exec not set */
 #define GN_FD_BOARD 1  /* this board */
-#define GN_FD_EXEC 2   /* memfd with one struct gn_exec; closed by the engine once read */
+#define GN_FD_EXEC 2   /* memfd with one struct gn_exec; once that is read, another name of GN_FD_ENGINE */
 #define GN_FD_LOG 3    /* the engine's text channel */
 #define GN_FD_PROG 4   /* the program's file, open for reading; the engine keeps it (/proc/self/exe). Not there
 			  with GN_EXEC_RAW */

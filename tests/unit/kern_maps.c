@@ -7,7 +7,7 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fno-builtin -Wno-unused-parameter -Iengine -Iinclude -Itests/lib tests/unit/kern_maps.c \
- *     engine/kern/{dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_maps,shadow,shadow_fork,shadow_mm,vma}.c \
+ *     engine/kern/{alias,dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_maps,shadow,shadow_fork,shadow_mm,vma}.c \
  *     engine/kern/{marks,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_madvise,sys_mm,sys_poll,sys_prctl,sys_proc,sys_shm,sys_signal}.c \
  *     engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
