@@ -362,8 +362,13 @@ void cpu_on_ret(struct vcpu *v)
 	u32 extra = recipe_ret_extra(v->twin_sp);
 
 	v->rip = recipe_ret_pc(v->twin_sp);
-	BUG_ON(!v->rip);
+	BUG_ON(!v->rip && !v->guest_ss);
 	cpu_go_outside(v);
+	if (unlikely(!v->rip)) { /* another thread took this stack's memory away, and mapped it anew */
+		ssp_fault(v, vcpu_ssp(v), false);
+		cpu_prepare(v);
+		return;
+	}
 	if (extra) { /* it matched before it got here; only its twin led nowhere */
 		v->gregs[RSP] -= extra;
 		if (rt_copy_from_guest(shstk_slot(v->twin_sp), v->gregs[RSP], 8))

@@ -83,6 +83,7 @@ long kern_fork(int phase);
 /* sys_mm.c, sys_madvise.c: to be called for a part of a range, too */
 SYSCALL(munmap);
 SYSCALL(mprotect);
+SYSCALL(mremap);
 SYSCALL(pkey_mprotect);
 SYSCALL(madvise);
 SYSCALL(arch_prctl);

@@ -61,9 +61,9 @@ bool win_view(gaddr_t at, struct shstk *ret) { return false; }
 long win_make(gaddr_t at) { return -ENOMEM; }
 long win_attach(gaddr_t lo, gaddr_t hi) { return 0; }
 void win_protect(gaddr_t lo, gaddr_t hi, int prot) { }
-void win_clear(gaddr_t lo, gaddr_t hi) { }
+void win_zero(gaddr_t lo, gaddr_t hi) { }
 void win_detach(gaddr_t lo, gaddr_t hi) { }
-void win_detach_alias(gaddr_t lo, gaddr_t hi) { }
+void win_forget(gaddr_t lo, gaddr_t hi) { }
 void report_forget(gaddr_t start, gaddr_t end) { }
 void report_after_fork(void) { }
 void report_exit(int status) { }
