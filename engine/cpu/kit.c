@@ -35,6 +35,7 @@ static struct vcpu *region_new(void)
 		return NULL;
 	region_setup(v);
 	cpu_tables_init(v);
+	v->tables_epoch = cache_epoch; /* an older one costs a reset */
 	return v;
 }
 
@@ -49,8 +50,6 @@ static struct vcpu *take_spare(void)
 	if (v) {
 		*p = v->next;
 		nspare--;
-		if (v->tables_epoch != cache_epoch)
-			cpu_tables_reset(v);
 	}
 	cache_unlock();
 	return v;
@@ -61,6 +60,7 @@ static void refresh(struct vcpu *v)
 {
 	struct itable jumps = v->jumps, calls = v->calls;
 	struct shstk stack = v->kit_stack;
+	u64 epoch = v->tables_epoch;
 
 	memset(v, 0, sizeof(*v));
 	region_setup(v);
@@ -68,6 +68,7 @@ static void refresh(struct vcpu *v)
 	v->jumps = jumps;
 	v->calls = calls;
 	v->kit_stack = stack;
+	v->tables_epoch = epoch;
 }
 
 void kit_drop_stack(struct vcpu *v)
@@ -114,7 +115,6 @@ static bool keep(struct vcpu *v, u32 left)
 	cache_lock();
 	room = nspare < SPARE_MAX;
 	if (room) {
-		v->tables_epoch = cache_epoch;
 		v->left = left;
 		v->next = spare;
 		spare = v;

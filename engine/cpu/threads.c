@@ -97,6 +97,8 @@ static void list_end(void)
 static void list_add(struct vcpu *v)
 {
 	list_begin();
+	if (v->tables_epoch != cache_epoch) /* blocks went while it was on no list, and nobody told its tables */
+		cpu_tables_reset(v);
 	v->next = cpu_threads;
 	v->prev = NULL;
 	if (v->next)
@@ -117,6 +119,7 @@ static void list_remove(struct vcpu *v)
 	else
 		cpu_threads = v->next;
 	strangers -= v->stranger;
+	v->tables_epoch = v->pending & PEND_FLUSH ? ~0ul : cache_epoch; /* a flush it did not live to see */
 	__atomic_store_n(&count, count - 1, __ATOMIC_RELAXED);
 }
 
