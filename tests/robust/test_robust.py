@@ -458,6 +458,29 @@ def t_tdb():
     eq("overwritten" in said or "unmapped" in said or "mapped there" in said, False, said)
 
 
+def doctor(*before):
+    """the lines about robust mutexes: {what: (state, the rest)}"""
+    said = run([*before, GNOMON, "doctor"]).split("Robust mutexes")[1].split("Commands")[0].splitlines()[1:]
+    return {x[10:36].strip(): (x[2:10].strip(), x[36:]) for x in said if x.startswith("  ")}
+
+
+def t_doctor():
+    """doctor says which of kernel, vDSO, guard and supervisor protect a program here"""
+    d = doctor()
+    natively = subprocess.run([prog("unlock")], stdout=subprocess.DEVNULL).returncode != 77
+    eq([d[k][0] for k in ("unlock in the kernel", "unlock in the vDSO", "guard", "supervisor", "so programs as they are")],
+       ["ok" if natively else "-"] * 2 + ["ok"] * 3)
+    eq(d["so programs as they are"][1], "gnomon guard --supervise: protects them")
+    eq(doctor(prog("new_host"))["unlock in the kernel"][0], "ok")
+    d = doctor(GNOMON, "run", "--")
+    eq([d[k][0] for k in ("unlock in the kernel", "unlock in the vDSO")], ["ok", "ok"])
+    d = doctor(*both())  # where there is a tracer there cannot be another
+    eq((d["supervisor"][0], d["so programs as they are"]), ("missing", ("ok", "gnomon guard: protects them")))
+    lone = run([shutil.copy(GNOMON, tmp), "doctor"])
+    if not os.path.exists("/usr/local/libexec/gnomon-guard"):  # an installed one is found
+        eq(("No such file" in re.search("missing guard .*", lone).group(0), "not protected" in lone), (True, True), lone)
+
+
 def t_unnoticed():
     """the program has its own id, status, signals and children under a supervisor"""
     sh = ["/bin/sh", "-c"]
@@ -495,7 +518,7 @@ try:
     for t in (t_not_covered, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_held, t_oom,
               t_unlock, t_new_host, t_fork, t_vdso, t_vdso_every, t_vdso_deaths, t_calls, t_scan,
               t_scan_musl, t_supervisor_musl, t_i386,
-              t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_lmdb, t_tdb, t_unnoticed, t_traced):
+              t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_lmdb, t_tdb, t_doctor, t_unnoticed, t_traced):
         test(t)
     print("1..%d" % number)
 finally:
