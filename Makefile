@@ -41,6 +41,11 @@ check-apps-long: all
 	@tools/deps --quiet apps
 	@tests/run --build $(B) $(TESTJOBS) --only apps --large --long $(CHECKFLAGS)
 
+# the audit's tests with what the usual ones skip: a cluster of one node, a browser, packages of rpmbuild
+check-audit: all
+	@tools/deps --quiet audit
+	@tests/run --build $(B) $(TESTJOBS) --only audit $(CHECKFLAGS)
+
 # what is an ordinary program (the command, the unit tests) with the sanitizers of the compiler
 check-asan:
 	@$(MAKE) --no-print-directory B=build-asan MESONFLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fno-sanitize-recover=all' all
@@ -91,4 +96,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-asan check-valgrind check-robust-long check-decoder fuzz oracle bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-audit check-asan check-valgrind check-robust-long check-decoder fuzz oracle bench lint analyse install clean

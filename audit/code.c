@@ -8,6 +8,7 @@
 #define PIECE (256u << 10)
 #define MARGIN 64u /* a pattern may look this far around */
 #define FINDINGS_MOST 200u
+#define GAP_REACH 4096u /* how far from a hit its function is looked for where nothing tells its bounds */
 
 struct range {
 	uint64_t addr, off, size;
@@ -20,6 +21,8 @@ struct scan {
 	struct funcs f;
 	uint64_t done; /* address up to which functions were followed */
 	size_t next;   /* first function start behind what was looked at */
+	uint64_t start; /* of the function last asked for by has_frame_pointer() */
+	bool framed;   /* ... its answer */
 	uint32_t symbols_endbr;
 };
 
@@ -62,35 +65,70 @@ static void tell(struct scan *s, const struct seen *x)
 	}
 }
 
-/* mov %rsp, %rbp in its first instructions */
-static bool has_frame_pointer(const uint8_t *p, size_t n)
+/*
+ * Is there a mov %rsp, %rbp in the first instructions of the function around addr? Asked for every use of %rbp that may
+ * be one of a frame pointer, so it does with the table of starts and, mostly, with the piece p at hand.
+ */
+static bool has_frame_pointer(struct scan *s, const struct range *r, uint64_t addr, const uint8_t *p, uint64_t p_addr)
 {
-	n = n < 48 ? n : 48;
-	return memmem(p, n, "\x48\x89\xe5", 3) || memmem(p, n, "\x48\x8b\xec", 3);
+	uint64_t start = funcs_start(&s->f, addr);
+	uint8_t head[48];
+
+	if (!start || start < r->addr)
+		return true; /* not known: following it will tell */
+	if (start == s->start)
+		return s->framed;
+	s->start = start;
+	if (start >= p_addr)
+		memcpy(head, p + (start - p_addr), sizeof(head)); /* the margin is larger than this */
+	else if (img_some(s->e->im, r->off + (start - r->addr), head, sizeof(head)) < sizeof(head))
+		return s->framed = true;
+	s->framed = memmem(head, sizeof(head), "\x48\x89\xe5", 3) || memmem(head, sizeof(head), "\x48\x8b\xec", 3);
+	return s->framed;
 }
 
-static void follow(struct scan *s, uint64_t addr, const struct range *r, bool frame)
+static size_t read_function(struct scan *s, const struct range *r, const struct func *fn)
+{
+	size_t n = fn->end - fn->start < FUNCTION_MOST ? (size_t)(fn->end - fn->start) : FUNCTION_MOST;
+
+	return img_some(s->e->im, r->off + (fn->start - r->addr), code_of(s->w)->function, n);
+}
+
+/* reads the function around addr; how much there is of it, 0: nobody can tell where it begins */
+static size_t function_at(struct scan *s, uint64_t addr, const struct range *r, struct func *fn)
+{
+	size_t n;
+
+	funcs_around(&s->f, addr, r->addr, r->addr + r->size, fn);
+	if (fn->start < r->addr || fn->start > addr)
+		fn->start = r->addr;
+	if (fn->end > r->addr + r->size || fn->end <= addr)
+		fn->end = r->addr + r->size;
+	if (fn->cfi)
+		return fn->entry && addr - fn->start < FUNCTION_MOST ? read_function(s, r, fn) : 0;
+	/* a gap between functions that are known may be megabytes of others */
+	if (addr - fn->start > GAP_REACH) {
+		fn->start = addr - GAP_REACH;
+		fn->entry = false;
+	}
+	if (fn->end - addr > GAP_REACH)
+		fn->end = addr + GAP_REACH;
+	n = read_function(s, r, fn);
+	if (n <= addr - fn->start)
+		return 0;
+	return funcs_padded(fn, s->w->code->function, n, addr);
+}
+
+static void follow(struct scan *s, uint64_t addr, const struct range *r)
 {
 	struct code *c = code_of(s->w);
 	struct func fn;
-	size_t n;
+	size_t n = function_at(s, addr, r, &fn);
 
-	funcs_around(&s->f, addr, r->addr, r->addr + r->size, &fn);
-	if (fn.start < r->addr || fn.start > addr)
-		fn.start = r->addr;
-	if (fn.end > r->addr + r->size || fn.end <= addr)
-		fn.end = r->addr + r->size;
-	if (addr - fn.start > FUNCTION_MOST / 2) {
-		/* something without bounds: begin a little before */
-		fn.start = addr - 4096;
-		fn.entry = fn.cfi = false;
-	}
-	n = fn.end - fn.start < FUNCTION_MOST ? (size_t)(fn.end - fn.start) : FUNCTION_MOST;
-	n = img_some(s->e->im, r->off + (fn.start - r->addr), c->function, n);
-	if (frame && fn.entry && !has_frame_pointer(c->function, n))
+	s->done = n ? fn.start + n : addr + 1;
+	if (!n)
 		return;
 	flow_function(c, &fn, c->function, n);
-	s->done = fn.start + n > addr ? fn.start + n : addr + 1;
 	if (c->ssp)
 		s->o->flags |= OF_SSP_CODE;
 	for (unsigned i = 0; i < c->nseen; i++)
@@ -121,8 +159,8 @@ static void piece(struct scan *s, const struct range *r, const uint8_t *p, uint6
 			s->o->flags |= OF_SSP_CODE;
 		else if (what == TRIG_ENABLE)
 			s->o->flags |= OF_SSP_ENABLE;
-		else if (addr + at >= s->done)
-			follow(s, addr + at, r, what == TRIG_FRAME);
+		else if (addr + at >= s->done && (what != TRIG_FRAME || has_frame_pointer(s, r, addr + at, p, addr)))
+			follow(s, addr + at, r);
 		at = s->done > addr + at ? (size_t)(s->done - addr) : at + 1;
 	}
 }

@@ -39,6 +39,13 @@ void funcs_open(struct funcs *f, struct elf *e);
 void funcs_close(struct funcs *f);
 /* the function around addr, within [low, high); always finds something */
 void funcs_around(struct funcs *f, uint64_t addr, uint64_t low, uint64_t high, struct func *ret);
+/*
+ * Narrows fn, n bytes at p that lie in no known function, to the function around addr by the INT3 that linkers pad code
+ * with; moves it to p. Its length, 0: its beginning is not among them.
+ */
+size_t funcs_padded(struct func *fn, uint8_t *p, size_t n, uint64_t addr);
+/* where unwind information says that the function around addr begins; 0: it does not say */
+uint64_t funcs_start(const struct funcs *f, uint64_t addr);
 /* the symbol that addr lies in, NULL if none */
 const struct sym *funcs_symbol(struct funcs *f, uint64_t addr);
 
@@ -69,7 +76,7 @@ struct code {
 	unsigned nseen;
 	bool ssp; /* the function at hand has shadow-stack instructions */
 };
-/* follows the function, fills c->seen */
+/* follows the function, which is one from its beginning, and fills c->seen */
 void flow_function(struct code *c, const struct func *f, const uint8_t *p, size_t n);
 struct flow *flow_new(void);
 

@@ -109,10 +109,14 @@ static void saved(struct flow *f, struct val at, struct val v)
 
 void set_sp(struct flow *f, struct val v)
 {
-	enum base_kind k = kind_of(f, v);
+	enum base_kind k;
 
+	/* %rbp as it came is a frame pointer still: this is a part of a function, and the frame its own */
+	if (v.base == 8 + RBP)
+		v = fresh(f, B_FRAME);
+	k = kind_of(f, v);
 	f->s.reg[RSP] = v;
-	if (k == B_ENTRY || k == B_FRAME || k == B_LOADED || v.base == 8 + RBP)
+	if (k == B_ENTRY || k == B_FRAME || k == B_LOADED)
 		f->s.switched = 0;
 	else if (!f->s.switched)
 		f->s.switched = f->pc;
@@ -392,7 +396,7 @@ void flow_function(struct code *c, const struct func *fn, const uint8_t *p, size
 	f->saves_sp = f->spins = f->after_call = f->junk = false;
 	c->nseen = 0;
 	c->ssp = false;
-	state_begin(f, fn->entry);
+	state_begin(f);
 	while (at < n) {
 		f->pc = fn->start + at;
 		state_from(f, f->pc);

@@ -91,7 +91,7 @@ struct val plus(struct val v, int64_t n);
 struct slot *slot_at(struct flow *f, struct val at);
 void store(struct flow *f, struct val at, struct val v, enum slot_how how);
 struct val load(struct flow *f, struct val at);
-void state_begin(struct flow *f, bool entry);
+void state_begin(struct flow *f);
 void state_unknown(struct flow *f);
 void state_to(struct flow *f, uint64_t target);
 bool state_from(struct flow *f, uint64_t at);

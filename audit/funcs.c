@@ -233,6 +233,13 @@ static size_t below(const uint64_t *v, size_t n, uint64_t addr)
 	return lo ? lo - 1 : n;
 }
 
+uint64_t funcs_start(const struct funcs *f, uint64_t addr)
+{
+	size_t i = below(f->starts, f->n, addr);
+
+	return i < f->n ? f->starts[i] : 0;
+}
+
 static size_t sym_below(const struct funcs *f, uint64_t addr)
 {
 	size_t lo = 0, hi = f->nsyms;
@@ -295,4 +302,27 @@ void funcs_around(struct funcs *f, uint64_t addr, uint64_t low, uint64_t high, s
 		else if (next < f->nsyms && f->syms[next].at < ret->end)
 			ret->end = f->syms[next].at;
 	}
+}
+
+/* two of them before an aligned address: one stands behind jumps within a function, too, or is a byte of an operand */
+static bool padding_ends(const uint8_t *p, size_t at, uint64_t addr)
+{
+	return addr % 16 == 0 && at >= 2 && p[at] != 0xcc && p[at - 1] == 0xcc && p[at - 2] == 0xcc;
+}
+
+size_t funcs_padded(struct func *fn, uint8_t *p, size_t n, uint64_t addr)
+{
+	size_t from = (size_t)(addr - fn->start), to = from + 1;
+
+	while (from && !padding_ends(p, from, fn->start + from))
+		from--;
+	if (!from && !fn->entry)
+		return 0;
+	while (to < n && !padding_ends(p, to, fn->start + to))
+		to++;
+	fn->entry = true;
+	fn->end = fn->start + to;
+	fn->start += from;
+	memmove(p, p + from, to - from);
+	return to - from;
 }

@@ -30,6 +30,9 @@ static void finding(FILE *f, const struct finding *x)
 		fprintf(f, ",\"symbol_offset\":%lu", x->offset);
 	}
 	key(f, "detail", x->detail);
+	if (x->rule == R_DLOPEN_FAILS)
+		fputs(",\"policies\":{\"none\":\"loads\",\"hwcaps\":\"fails\",\"on\":\"loads\","
+		      "\"permissive\":\"turns it off, fails after a thread\",\"off\":\"loads\"}", f);
 	key(f, "help", rules[x->rule].help);
 	fputc('}', f);
 }
@@ -57,8 +60,10 @@ static void policies(FILE *f, const struct obj *o)
 	bool can = o->verdict != V_NO_SUPPORT && o->verdict != V_INCOMPLETE, marked = o->marks & MARK_SHSTK;
 
 	fprintf(f, ",\"verdict\":\"%s\",\"by_marks\":\"%s\"", verdict_names[o->verdict], verdict_names[o->closure]);
-	fprintf(f, ",\"policies\":{\"none\":false,\"hwcaps\":%s,\"on\":%s,\"permissive\":%s}",
-		boolean(o->verdict == V_ENABLED), boolean(can && marked), boolean(o->verdict == V_ENABLED));
+	/* a static program's C library does not look at x86_shstk */
+	fprintf(f, ",\"policies\":{\"none\":false,\"hwcaps\":%s,\"on\":%s,\"permissive\":%s,\"off\":%s}",
+		boolean(o->verdict == V_ENABLED), boolean(can && marked), boolean(o->verdict == V_ENABLED),
+		boolean(o->verdict == V_ENABLED && !o->interp));
 	fputs(",\"loads\":[", f);
 	for (uint32_t i = 0; i < o->nloads; i++) {
 		fputs(i ? "," : "", f);

@@ -38,11 +38,14 @@ static void other_notes(struct worker *w, struct obj *o, const uint8_t *p, size_
 	while (note_next(p, n, align, &at, &t)) {
 		if (t.type == NT_GNU_BUILD_ID && t.name_size == 4 && !memcmp(t.name, "GNU", 4) && !o->build_id &&
 		    t.desc_size && t.desc_size <= 64) {
-			char hex[129];
+			static const char digits[] = "0123456789abcdef";
+			char hex[128];
 
-			for (size_t i = 0; i < t.desc_size; i++)
-				sprintf(hex + 2 * i, "%02x", t.desc[i]);
-			o->build_id = arena_str(&w->mem, hex);
+			for (size_t i = 0; i < t.desc_size; i++) {
+				hex[2 * i] = digits[t.desc[i] >> 4];
+				hex[2 * i + 1] = digits[t.desc[i] & 15];
+			}
+			o->build_id = arena_strn(&w->mem, hex, 2 * t.desc_size);
 		} else if (t.type == 0x407c0c0a && t.name_size == 4 && !memcmp(t.name, "FDO", 4) &&
 			   w->a->o->level >= LEVEL_CLOSURE) {
 			note_dlopen((const char *)t.desc, t.desc_size, on_dlopen, &s);

@@ -275,7 +275,7 @@ static void file(FILE *f, const struct obj *o)
 {
 	fputc('[', f);
 	string(f, obj_name(o));
-	fprintf(f, ",%u,%u,%u,%u,%u,%u,%u,%u,[", o->kind, o->marks & 3, o->kind == K_PROGRAM ? o->closure : 0,
+	fprintf(f, ",%u,%u,%u,%u,%u,%u,%u,%u,[", (unsigned)o->kind, o->marks & 3u, o->kind == K_PROGRAM ? o->closure : 0,
 		o->kind == K_PROGRAM ? o->verdict : 0, o->kind == K_PROGRAM ? o->nveto : 0, o->blocks, o->blocks_alone,
 		o->kind == K_LIBRARY ? o->users : 0);
 	for (uint32_t i = 0; i < o->nfindings; i++) {

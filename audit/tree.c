@@ -64,15 +64,15 @@ static int by_rank(const void *x, const void *y)
 	return a->at < b->at ? -1 : a->at > b->at;
 }
 
-static size_t asked_at(const struct audit *a, const struct obj *o)
+/* the place on the command line of the archive that this is, or is in; the last for what a folder or a list brought */
+static size_t asked_at(const struct audit *a, const struct strmap *asked, const struct obj *o)
 {
-	size_t i = 0;
+	const char **at;
 
 	while (o->in)
 		o = o->in;
-	while (i < a->nasked && strcmp(a->asked[i], o->path))
-		i++;
-	return i;
+	at = strmap_get(asked, o->path);
+	return at ? (size_t)(at - a->asked) : a->nasked;
 }
 
 static void hide(struct tree *t, const char *path)
@@ -103,43 +103,117 @@ static void put(struct tree *t, const char *path, struct obj *o, const char *lin
 	*place(t, full) = (struct place){ o, link, true, true };
 }
 
-static void fill(struct tree *t, const struct obj *in)
+/* objects or links by the archive they are in: an archive of packages has as many of them as it has members */
+struct member {
+	const struct obj *in;
+	size_t i;
+};
+
+struct members {
+	struct member *v;
+	size_t n;
+};
+
+static int by_archive(const void *x, const void *y)
 {
+	const struct member *a = x, *b = y;
+
+	if (a->in != b->in)
+		return (uintptr_t)a->in < (uintptr_t)b->in ? -1 : 1;
+	return a->i < b->i ? -1 : a->i > b->i;
+}
+
+static struct members members_of_objs(const struct audit *a)
+{
+	struct members m = { xmalloc(a->n * sizeof(*m.v)), a->n };
+
+	for (size_t i = 0; i < m.n; i++)
+		m.v[i] = (struct member){ a->objs[i]->in, i };
+	qsort(m.v, m.n, sizeof(*m.v), by_archive);
+	return m;
+}
+
+static struct members members_of_links(const struct audit *a)
+{
+	struct members m = { xmalloc(a->nlinks * sizeof(*m.v)), a->nlinks };
+
+	for (size_t i = 0; i < m.n; i++)
+		m.v[i] = (struct member){ a->links[i].in, i };
+	qsort(m.v, m.n, sizeof(*m.v), by_archive);
+	return m;
+}
+
+/* the first of an archive's; they end where another's begin */
+static const struct member *members_in(const struct members *m, const struct obj *in)
+{
+	size_t lo = 0, hi = m->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if ((uintptr_t)m->v[mid].in < (uintptr_t)in)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return m->v + lo;
+}
+
+/* what one archive has, over what those before it had; NULL: the root */
+static void fill(struct tree *t, const struct members *objs, const struct members *links, const struct obj *in)
+{
+	const struct member *o = members_in(objs, in), *first = members_in(links, in);
 	struct audit *a = t->a;
 
-	for (size_t i = 0; i < a->nlinks; i++)
-		if (a->links[i].in == in && !a->links[i].target)
-			hide(t, a->links[i].path);
-	for (size_t i = 0; i < a->n; i++)
-		if (a->objs[i]->in == in)
-			put(t, a->objs[i]->path, a->objs[i], NULL);
-	for (size_t i = 0; i < a->nlinks; i++)
-		if (a->links[i].in == in && a->links[i].target)
-			put(t, a->links[i].path, NULL, a->links[i].target);
+	for (const struct member *l = first; l < links->v + links->n && l->in == in; l++)
+		if (!a->links[l->i].target)
+			hide(t, a->links[l->i].path);
+	for (; o < objs->v + objs->n && o->in == in; o++)
+		put(t, a->objs[o->i]->path, a->objs[o->i], NULL);
+	for (const struct member *l = first; l < links->v + links->n && l->in == in; l++)
+		if (a->links[l->i].target)
+			put(t, a->links[l->i].path, NULL, a->links[l->i].target);
+}
+
+static size_t layers_of(const struct audit *a, struct layer *layers)
+{
+	struct strmap asked = { 0 };
+	size_t n = 0;
+
+	for (size_t i = a->nasked; i-- > 0;) /* the first of two counts */
+		*strmap_at(&asked, a->asked[i]) = (void *)&a->asked[i];
+	for (size_t i = 0; i < a->n; i++) {
+		struct obj *o = a->objs[i];
+
+		if (o->kind == K_ARCHIVE)
+			layers[n++] = (struct layer){ o, asked_at(a, &asked, o), rank(a, o), i };
+	}
+	strmap_free(&asked);
+	qsort(layers, n, sizeof(*layers), by_rank);
+	return n;
 }
 
 void tree_make(struct tree *t, struct audit *a, bool packed)
 {
-	struct layer *layers;
-	size_t n = 0;
+	struct members objs = members_of_objs(a), links = members_of_links(a);
 
 	memset(t, 0, sizeof(*t));
 	t->a = a;
 	t->packed = packed;
 	t->live = a->live && (!packed || a->o->rootfd >= 0);
 	t->w.a = a;
-	if (!packed) {
-		fill(t, NULL);
-		return;
+	if (packed) {
+		struct layer *layers = xmalloc(a->n * sizeof(*layers));
+		size_t n = layers_of(a, layers);
+
+		for (size_t i = 0; i < n; i++)
+			fill(t, &objs, &links, layers[i].o);
+		free(layers);
+	} else {
+		fill(t, &objs, &links, NULL);
 	}
-	layers = xmalloc(a->n * sizeof(*layers));
-	for (size_t i = 0; i < a->n; i++)
-		if (a->objs[i]->kind == K_ARCHIVE)
-			layers[n++] = (struct layer){ a->objs[i], asked_at(a, a->objs[i]), rank(a, a->objs[i]), i };
-	qsort(layers, n, sizeof(*layers), by_rank);
-	for (size_t i = 0; i < n; i++)
-		fill(t, layers[i].o);
-	free(layers);
+	free(objs.v);
+	free(links.v);
 }
 
 void tree_done(struct tree *t)

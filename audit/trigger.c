@@ -34,6 +34,10 @@ __attribute__((constructor)) static void fill(void)
 			pair(0x89, m); /* mov %reg, d8(%rbp) */
 			pair(0x87, m);
 		}
+		if (mod == 3 && reg == 5 && rm != 4 && rm != 5)
+			pair(0x89, m); /* mov %rbp, %reg: the frame's address is taken */
+		if (mod == 1 && rm == 5 && reg != 4)
+			pair(0x8d, m); /* lea d8(%rbp), %reg: ... or the return address's */
 		if (reg == 7 && mod == 1 && rm != 4 && rm != 5)
 			pair(0x89, m); /* mov %r15, d8(%base): with its like, a saved context */
 		if (m >= 0xe0 && m <= 0xe7)
@@ -116,10 +120,16 @@ static bool stack_pointer(const uint8_t *p)
 	}
 }
 
-/* mov to 8(%rbp), the return address if %rbp is a frame pointer */
+/* mov to 8(%rbp), or lea of it: the return address if %rbp is a frame pointer */
 static bool above_frame(const uint8_t *p)
 {
 	return rex_w(p[-1]) && !(p[-1] & 1) && (p[1] & 0xc7) == 0x45 && p[2] == 8;
+}
+
+/* mov %rbp, %reg or to the stack: the frame's own address, from which the return address is two words away */
+static bool frame_address(const uint8_t *p)
+{
+	return rex_w(p[-1]) && !(p[-1] & 4) && ((p[1] & 0xf8) == 0xe8 || p[1] == 0x6d);
 }
 
 /* %r12 to %r15 stored side by side, as setjmp and context switches do */
@@ -199,10 +209,13 @@ static unsigned jump_back(const uint8_t *p)
 static unsigned judge(const uint8_t *p, const uint8_t *end)
 {
 	switch (*p) {
-	case 0x89: return stack_pointer(p) || context(p) ? TRIG_FOLLOW : above_frame(p) ? TRIG_FRAME : 0;
+	case 0x89:
+		if (stack_pointer(p) || context(p))
+			return TRIG_FOLLOW;
+		return above_frame(p) || frame_address(p) ? TRIG_FRAME : 0;
 	case 0x87: return stack_pointer(p) ? TRIG_FOLLOW : above_frame(p) ? TRIG_FRAME : 0;
-	case 0x8b:
-	case 0x8d: return stack_pointer(p) ? TRIG_FOLLOW : 0;
+	case 0x8b: return stack_pointer(p) ? TRIG_FOLLOW : 0;
+	case 0x8d: return stack_pointer(p) ? TRIG_FOLLOW : above_frame(p) ? TRIG_FRAME : 0;
 	case 0x48: return TRIG_FOLLOW;
 	case 0x5c: /* not pop %r12 */
 		return (p[-1] & 0xf1) == 0x41 || (p[1] == 0xff && (p[2] < 0xe0 || p[2] > 0xe7)) ? 0 : TRIG_FOLLOW;

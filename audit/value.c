@@ -84,7 +84,7 @@ struct val load(struct flow *f, struct val at)
 	return fresh(f, own_stack(f, at) || kind_of(f, at) == B_LOADED ? B_LOADED : B_OTHER);
 }
 
-void state_begin(struct flow *f, bool entry)
+void state_begin(struct flow *f)
 {
 	static const uint8_t fixed[FIXED_BASES] = {
 		B_OTHER, B_ENTRY, B_RETURN, B_CONST, B_CODE, B_MIXED, B_OTHER, B_OTHER, B_SAVED, B_SAVED, B_SAVED, B_SAVED,
@@ -101,8 +101,6 @@ void state_begin(struct flow *f, bool entry)
 	for (unsigned r = 0; r < 16; r++)
 		f->s.reg[r] = GIVEN_BACK >> r & 1 ? (struct val){ (uint8_t)(8 + r), true, 0 } : fresh(f, B_OTHER);
 	f->s.reg[RSP] = entry_sp(0);
-	if (!entry)
-		state_unknown(f);
 }
 
 /* code that is reached in ways not seen: nothing found in it is worth telling */

@@ -6,6 +6,8 @@
 #include <linux/signal.h>
 #include <linux/mman.h>
 #include "cpu/cpu.h"
+#include "cpu/emul.h"
+#include "cpu/window.h"
 #include "gnomon/board.h"
 #include "gnomon/exit.h"
 #include "rt/engine.h"
@@ -22,6 +24,7 @@ static void flush_everything(struct vcpu *v)
 	stop_others(v);
 	__atomic_or_fetch(&v->pending, PEND_FLUSH, __ATOMIC_SEQ_CST);
 	cache_flush_all();
+	win_forget_all();
 	v->stat_flush++;
 }
 
@@ -131,6 +134,10 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 	if (unlikely(pc >= eng.unlock_lo && pc < eng.unlock_hi) && !eng.unlock_used) {
 		eng.unlock_used = true;
 		cpu_up.unlock_used(v);
+	}
+	if (unlikely(pc == eng.watch_entry)) {
+		eng.watch_entry = 0;
+		cpu_up.at_entry(v);
 	}
 	t0 = cpu_stats_clock();
 	cpu_up.guard_code(PAGE_DOWN(pc));
@@ -359,7 +366,8 @@ void cpu_on_ret(struct vcpu *v)
 	cpu_go_outside(v);
 	if (extra) { /* it matched before it got here; only its twin led nowhere */
 		v->gregs[RSP] -= extra;
-		*shstk_slot(v->twin_sp) = *(u64 *)v->gregs[RSP];
+		if (rt_copy_from_guest(shstk_slot(v->twin_sp), v->gregs[RSP], 8))
+			BUG_ON(!v->guest_ss); /* its memory went away meanwhile: the return will find out */
 	}
 	emul_return(v, extra);
 	cpu_prepare(v);
@@ -395,6 +403,10 @@ void cpu_on_fault(struct vcpu *v)
 	cpu_go_outside(v);
 	if (unlikely(v->step.on))
 		step_interrupted(v);
+	if (unlikely(ssp_is_alias(v, f.addr)) && emul_faulting_transfer(v)) {
+		cpu_prepare(v);
+		return;
+	}
 	if (unlikely(shstk_is_full(v, f.addr))) {
 		if (shstk_prune(v)) {
 			cpu_prepare(v);
@@ -404,6 +416,8 @@ void cpu_on_fault(struct vcpu *v)
 		f.code = cpu_up.prot(PAGE_DOWN(f.addr), NULL) < 0 ? 1 : 2;
 		f.err = 0x46;
 	}
+	if (f.trapno == 14 && f.err & 2 && !(f.err & 1))
+		f.err |= ssp_present_bit(f.addr); /* the page may be there, but not for the host's view of it yet */
 	cpu_up.fault(v, f.signo, f.code, f.addr, f.trapno, f.err);
 	cpu_prepare(v);
 }

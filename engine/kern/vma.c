@@ -119,7 +119,7 @@ void vma_clear_locked(gaddr_t start, gaddr_t end)
 
 static bool mergeable(const struct vma *a, const struct vma *b)
 {
-	return a->end == b->start && a->prot == b->prot && a->flags == b->flags && !(a->flags & VMA_SHM) &&
+	return a->end == b->start && a->prot == b->prot && a->flags == b->flags && !(a->flags & (VMA_SHM | VMA_SHSTK)) &&
 	       a->object == b->object && a->base == b->base;
 }
 
@@ -170,7 +170,7 @@ bool vma_find_locked(gaddr_t addr, struct vma *ret)
 }
 
 /* calls set(area) for each mapped piece of the range */
-static void change_locked(gaddr_t start, gaddr_t end, int prot, u32 flags)
+static void change_locked(gaddr_t start, gaddr_t end, int prot, u32 flags, u32 not)
 {
 	struct vma a;
 
@@ -179,19 +179,24 @@ static void change_locked(gaddr_t start, gaddr_t end, int prot, u32 flags)
 		a.end = min(a.end, end);
 		if (prot >= 0)
 			a.prot = (u8)prot;
-		a.flags |= (u8)flags;
+		a.flags = (u8)((a.flags & ~not) | flags);
 		vma_set_area_locked(&a);
 	}
 }
 
 void vma_protect_locked(gaddr_t start, gaddr_t end, int prot)
 {
-	change_locked(PAGE_DOWN(start), PAGE_UP(end), prot, 0);
+	change_locked(PAGE_DOWN(start), PAGE_UP(end), prot, 0, 0);
 }
 
 void vma_flag_locked(gaddr_t start, gaddr_t end, u32 set)
 {
-	change_locked(PAGE_DOWN(start), PAGE_UP(end), -1, set);
+	change_locked(PAGE_DOWN(start), PAGE_UP(end), -1, set, 0);
+}
+
+void vma_unflag_locked(gaddr_t start, gaddr_t end, u32 clear)
+{
+	change_locked(PAGE_DOWN(start), PAGE_UP(end), -1, 0, clear);
 }
 
 bool vma_any_exec_locked(gaddr_t start, gaddr_t end)

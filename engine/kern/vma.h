@@ -19,8 +19,11 @@
 
 struct vcpu;
 
+#define VMA_GAP 0x01       /* a shadow stack, and the page below is kept free for it */
+#define VMA_WIPE 0x02      /* a shadow stack: MADV_WIPEONFORK, */
+#define VMA_DONTFORK 0x04  /* MADV_DONTFORK */
 #define VMA_SHARED 0x08    /* MAP_SHARED */
-#define VMA_SHSTK 0x10     /* a shadow stack: prot says W, ordinary stores fault */
+#define VMA_SHSTK 0x10     /* a shadow stack: prot says W, ordinary stores fault; never merged (kern/shadow.h) */
 #define VMA_GROWSDOWN 0x20 /* the kernel extends it downwards by itself */
 #define VMA_SEALED 0x40    /* mseal(2): its protection cannot be changed, so its code cannot be guarded */
 #define VMA_SHM 0x80       /* shmat(2); never merged with a neighbour */
@@ -77,6 +80,7 @@ void vma_clear_locked(gaddr_t start, gaddr_t end);
 /* new protection for what is mapped in the range; flags stay */
 void vma_protect_locked(gaddr_t start, gaddr_t end, int prot);
 void vma_flag_locked(gaddr_t start, gaddr_t end, u32 set);
+void vma_unflag_locked(gaddr_t start, gaddr_t end, u32 clear);
 bool vma_find_locked(gaddr_t addr, struct vma *ret);
 bool vma_any_exec_locked(gaddr_t start, gaddr_t end);
 /* changes with every change of an area with an object, and with every guard that is lifted */

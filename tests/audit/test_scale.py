@@ -72,7 +72,7 @@ daemons = []
 def slurm():
     for need in ("slurmctld", "slurmd", "munged", "sbatch"):
         if not shutil.which(need, path=os.environ["PATH"] + ":/usr/sbin"):
-            return need + " is not installed"
+            return need + " is not installed: tools/deps audit"
     if os.getuid():
         return "needs root"
     os.chmod(tmp, 0o755)

@@ -68,6 +68,26 @@ static NOINLINE void edited_c(void)
 	abort();
 }
 
+/* ... and by another function, which sees a pointer like any other */
+static NOINLINE void edited_far_write(void **word)
+{
+	*word = (void *)edited_c_end;
+}
+
+static NOINLINE void edited_far_victim(void)
+{
+	void **frame = __builtin_frame_address(0);
+
+	edited_far_write(frame + 1);
+	sink++;
+}
+
+static NOINLINE void edited_far(void)
+{
+	edited_far_victim();
+	abort();
+}
+
 /* ---- return by a jump */
 long pop_jump_callee(void);
 __asm__(ASM_BEGIN(pop_jump_callee) "mov $4, %eax\npop %rcx\njmp *%rcx\n" ASM_END(pop_jump_callee));
@@ -140,6 +160,7 @@ __asm__(ASM_BEGIN(old_number_go) "mov $451, %eax\nxor %edi, %edi\nmov $4096, %es
 const struct labelled edits[] = {
 	{ "push_register", push_register }, { "push_memory", push_memory }, { "push_store", push_store }, { "push_two", push_two },
 	{ "retpoline", retpoline }, { "skip_bytes", skip_bytes }, { "frame_word", frame_word }, { "edited_c", edited_c },
+	{ "edited_far", edited_far },
 	{ "pop_jump", pop_jump }, { "read_jump", read_jump }, { "over_data", over_data }, { "get_pc", get_pc },
 	{ "put_back", put_back }, { "moved_frame", moved_frame }, { "barrier", barrier }, { "popped_args", popped_args },
 	{ "local_sub", local_sub }, { "pushed_away", pushed_away }, { 0 },
