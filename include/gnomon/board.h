@@ -59,7 +59,8 @@ struct gn_settings {
 	uint32_t crash_nth;
 	uint32_t policy;     /* protect: enum gn_policy of each class, GN_POLICY_BITS each */
 	uint32_t enable;     /* enum gn_enable */
-	uint32_t reserved[8];
+	uint32_t yield_every; /* test mode: dispatches after which a thread gives the CPU away; 0 = off */
+	uint32_t reserved[7];
 };
 
 /* struct gn_exec.flags */
