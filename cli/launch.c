@@ -108,6 +108,7 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 	b->set.policy = o->policy;
 	b->set.fault_nth = o->fault_nth;
 	b->set.flush_every = o->flush_every;
+	b->set.yield_every = o->yield_every;
 	b->set.bug_nth = o->bug_nth;
 	b->set.crash_nth = o->crash_nth;
 	b->set.enable = o->enable;

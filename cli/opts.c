@@ -51,6 +51,8 @@ static void knob(const struct command *cmd, struct options *o, const char *s)
 		o->knobs |= GN_OPT_CHAOS_FLUSH, o->flush_every = 64;
 	else if (!strncmp(s, "flush=", 6))
 		o->knobs |= GN_OPT_CHAOS_FLUSH, o->flush_every = (uint32_t)number(cmd, "-X flush=", s + 6, 1, 1000000000);
+	else if (!strncmp(s, "preempt=", 8))
+		o->yield_every = (uint32_t)number(cmd, "-X preempt=", s + 8, 1, 1000000000);
 	else if (!strcmp(s, "step"))
 		o->knobs |= GN_OPT_CHAOS_STEP;
 	else if (!strcmp(s, "nopext"))

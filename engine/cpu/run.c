@@ -228,6 +228,8 @@ static void fetch_fault(struct vcpu *v)
 static void chaos(struct vcpu *v)
 {
 	BUG_ON(eng.set.bug_nth && v->stat_dispatch == eng.set.bug_nth);
+	if (unlikely(eng.set.yield_every) && v->stat_dispatch % eng.set.yield_every == 0)
+		sys0(__NR_sched_yield); /* with the lock held: the others find it so */
 	if (unlikely(eng.set.crash_nth) && v->stat_dispatch == eng.set.crash_nth)
 		*(volatile u32 *)PAGE_SIZE = 0;
 	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % eng.set.flush_every == 0)

@@ -188,6 +188,8 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	c->gregs[RAX] = 0;
 	c->rflags = v->rflags;
 	step_set(c, v->tf);
+	c->seccomp = v->seccomp;
+	c->seccomp_strict = v->seccomp_strict;
 	c->guest_gs = v->guest_gs;
 	c->guest_gs_sel = v->guest_gs_sel;
 	c->pid = v->pid;

@@ -104,6 +104,8 @@ struct vcpu {
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
 	u32 trace_at;
 	struct switch_memo switches[SWITCH_MEMOS];
+	struct seccomp_filter *seccomp; /* kern/seccomp.c: the newest of the thread's filters */
+	bool seccomp_strict;
 	bool tf;                 /* the guest's trap flag; set by step_set() */
 	struct stepping {        /* an instruction runs alone for it (step.c) */
 		gaddr_t rip, next;

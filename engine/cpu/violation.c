@@ -235,7 +235,7 @@ static bool is_recognised(struct vcpu *v, u32 class, const struct place *p, stru
 	default:
 		return false;
 	}
-	home = at ? *shstk_slot(at) : 0;
+	home = at ? shstk_word(at) : 0;
 	return home && s->pc && s->returns && word - home + PAD_REACH < 2 * PAD_REACH;
 }
 

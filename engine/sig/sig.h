@@ -59,6 +59,10 @@ void sig_deliver(struct vcpu *v);
 /* forced synchronous signal */
 void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err);
 
+/* SIGSYS by a seccomp filter, forced; and the end of the process by a signal */
+void sig_sys(struct vcpu *v, int reason, int nr);
+void __noreturn sig_die(struct vcpu *v, int signo);
+
 /*
  * Blocking host system call with the guest's arguments, interruptible without a lost wakeup: if a signal
  * the guest wants is pending before the call starts, or interrupts it, returns -EINTR-like restart

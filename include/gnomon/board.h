@@ -57,9 +57,10 @@ struct gn_settings {
 	uint32_t flush_every; /* test mode: dispatches from one flush to the next */
 	uint32_t bug_nth;    /* test modes: at its Nth dispatch a thread finds a bug, or writes where nothing is; 0 = off */
 	uint32_t crash_nth;
-	uint32_t enable;     /* enum gn_enable */
 	uint32_t policy;     /* protect: enum gn_policy of each class, GN_POLICY_BITS each */
-	uint32_t reserved[8];
+	uint32_t enable;     /* enum gn_enable */
+	uint32_t yield_every; /* test mode: dispatches after which a thread gives the CPU away; 0 = off */
+	uint32_t reserved[7];
 };
 
 /* struct gn_exec.flags */

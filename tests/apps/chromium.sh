@@ -5,8 +5,8 @@
 # may: * chromium *
 # may: * (generated) -
 # may: unwind libc.so.6 _dl_catch_exception
-# Chromium without a window renders a page with a script, in its several processes. Its own sandbox is off: it needs
-# namespaces and seccomp.
+# Chromium without a window renders a page with a script, in its several processes; then, where it can have its sandbox of
+# namespaces and seccomp filters, with that.
 set -eu
 cat >page.html <<'END'
 <html><head><style>p { color: red; width: 50% }</style></head><body><canvas id=c></canvas><script>
@@ -21,3 +21,9 @@ END
 chromium --headless --no-sandbox --disable-gpu --user-data-dir=$PWD/data --dump-dom file://$PWD/page.html 2>/dev/null
 chromium --headless --no-sandbox --disable-gpu --user-data-dir=$PWD/data --screenshot=$PWD/shot.png file://$PWD/page.html 2>/dev/null
 file shot.png
+[ "$(id -u)" = 0 ] || exit 0
+d=$(mktemp -d /tmp/gnomon-chromium.XXXXXX)
+trap 'rm -rf "$d"' EXIT
+cp page.html "$d" && chown -R nobody "$d"
+HOME=$d runuser -u nobody -- chromium --headless --disable-gpu --user-data-dir="$d/data" --dump-dom "file://$d/page.html" 2>/dev/null ||
+	echo "no sandbox"

@@ -8,7 +8,7 @@
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fno-builtin -Wno-unused-parameter -Iengine -Iinclude -Itests/lib tests/unit/kern_maps.c \
  *     engine/kern/{alias,dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_code,robust_maps}.c \
- *     engine/kern/{shadow,shadow_fork,shadow_mm,vma,marks,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_madvise}.c \
+ *     engine/kern/{shadow,shadow_fork,shadow_mm,vma,marks,seccomp,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_madvise}.c \
  *     engine/kern/{sys_mm,sys_poll,sys_prctl,sys_proc,sys_shm,sys_signal}.c engine/xlate/decode{,_tables,_vec}.c \
  *     engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
@@ -52,6 +52,8 @@ void cpu_thread_exit(struct vcpu *v, int status) { _exit(status); }
 bool cpu_thread_leave(struct vcpu *v) { return false; }
 void sig_thread_exit(struct vcpu *v) { }
 void sig_after_fork(struct vcpu *v) { }
+void sig_sys(struct vcpu *v_, int reason, int nr) { abort(); }
+void sig_die(struct vcpu *v_, int signo) { abort(); }
 bool sig_quit(struct vcpu *v) { return true; }
 bool sig_host_kills(struct vcpu *v, int signo) { return false; }
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end) { }
