@@ -176,7 +176,6 @@ struct text {
 	struct obj *in;
 };
 
-
 struct problem {
 	const char *path, *cause;
 };
@@ -203,7 +202,7 @@ struct audit {
 	double seconds;
 	struct strmap known; /* incremental: objects of the database by path (struct obj *) */
 	const char **asked; /* operands as absolute paths in the root */
-	size_t nasked;
+	size_t nasked, asked_room;
 	bool partial;	  /* a shard */
 };
 

@@ -13,7 +13,6 @@
 #include "args.h"
 #include "db.h"
 
-extern char **environ;
 extern const char *gnomon_path;
 
 /* one line is one event; what is no violation in a file of the database is skipped */

@@ -42,20 +42,15 @@ static void part(struct audit *a, const char *name)
 	a->o->root = local.root;
 	a->o->level = a->n && a->o->level < local.level ? a->o->level : local.level;
 	a->files += p.files;
-#define TAKE(list, n, room)                                                                                    \
-	for (size_t i = 0; i < p.n; i++) {                                                                     \
-		a->list = grow(a->list, a->n, &a->room, sizeof(*a->list));                                     \
-		a->list[a->n++] = p.list[i];                                                                   \
-	}
+#define TAKE(list, n, room)              \
+	for (size_t i = 0; i < p.n; i++) \
+		VEC_ADD(a->list, a->n, a->room, p.list[i]);
 	TAKE(objs, n, room)
 	TAKE(links, nlinks, links_room)
 	TAKE(texts, ntexts, texts_room)
 	TAKE(problems, nproblems, problems_room)
+	TAKE(asked, nasked, asked_room)
 #undef TAKE
-	for (size_t i = 0; i < p.nasked; i++) {
-		a->asked = xrealloc(a->asked, (a->nasked + 1) * sizeof(*a->asked));
-		a->asked[a->nasked++] = p.asked[i];
-	}
 }
 
 static void join(struct audit *a)

@@ -32,7 +32,7 @@ static struct code *code_of(struct worker *w)
 
 	if (c)
 		return c;
-	c = w->code = memset(xmalloc(sizeof(*c)), 0, sizeof(*c));
+	c = w->code = xzalloc(sizeof(*c));
 	ZydisDecoderInit(&c->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	c->flow = flow_new();
 	c->text = xmalloc(PIECE + 2 * MARGIN);

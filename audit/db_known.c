@@ -56,19 +56,23 @@ bool db_known(struct db *db, struct audit *a)
 	return true;
 }
 
-/* is the path one of those asked for this time, or in such a folder? */
-static bool asked_now(const struct audit *a, const char *path, size_t n)
+/* is the path one of those asked for this time, or in such a folder or archive? */
+static bool asked_now(const struct strmap *asked, const char *path)
 {
-	for (size_t i = 0; i < n; i++) {
-		size_t k = strlen(a->asked[i]);
+	char *part = xstrdup(path);
+	bool yes = strmap_get(asked, "/") != NULL;
 
-		if (k == 1 || (!strncmp(path, a->asked[i], k) && (!path[k] || path[k] == '/' || path[k] == '(')))
-			return true;
+	for (size_t n = strlen(path); n && !yes; n--) {
+		if (path[n] && path[n] != '/' && path[n] != '(')
+			continue;
+		part[n] = 0;
+		yes = strmap_get(asked, part) != NULL;
 	}
-	return false;
+	free(part);
+	return yes;
 }
 
-static void objects(struct audit *a, size_t nasked)
+static void objects(struct audit *a, const struct strmap *asked)
 {
 	struct strmap read = { 0 };
 
@@ -81,11 +85,10 @@ static void objects(struct audit *a, size_t nasked)
 		while (top->in)
 			top = top->in;
 		if ((top->flags & (OF_KEPT | OF_TWICE | OF_DEPENDENCY)) || strmap_get(&read, top->path) ||
-		    (asked_now(a, top->path, nasked) && shard_has(a->o, top->path)))
+		    (asked_now(asked, top->path) && shard_has(a->o, top->path)))
 			continue;
 		o->flags |= OF_ELSEWHERE;
-		a->objs = grow(a->objs, a->n, &a->room, sizeof(*a->objs));
-		a->objs[a->n++] = o;
+		VEC_ADD(a->objs, a->n, a->room, o);
 	}
 	/* only now, so that members and their archives are treated alike */
 	for (size_t i = 0; i < a->n; i++)
@@ -95,39 +98,29 @@ static void objects(struct audit *a, size_t nasked)
 	objs_sort(a);
 }
 
-static bool kept(const struct audit *a, size_t nasked, const struct obj *in, const char *path)
+static bool kept(const struct strmap *asked, const struct obj *in, const char *path)
 {
-	return in ? in->flags & OF_KEPT : !asked_now(a, path, nasked);
+	return in ? in->flags & OF_KEPT : !asked_now(asked, path);
 }
 
 void db_rest(struct audit *a)
 {
-	size_t nasked = a->nasked;
+	struct strmap asked = { 0 };
 
-	objects(a, nasked);
+	for (size_t i = 0; i < a->nasked; i++)
+		*strmap_at(&asked, a->asked[i]) = a;
+	objects(a, &asked);
 	for (size_t i = 0; i < before.nlinks; i++)
-		if (kept(a, nasked, before.links[i].in, before.links[i].path)) {
-			a->links = grow(a->links, a->nlinks, &a->links_room, sizeof(*a->links));
-			a->links[a->nlinks++] = before.links[i];
-		}
+		if (kept(&asked, before.links[i].in, before.links[i].path))
+			VEC_ADD(a->links, a->nlinks, a->links_room, before.links[i]);
 	for (size_t i = 0; i < before.ntexts; i++)
-		if (kept(a, nasked, before.texts[i].in, before.texts[i].path)) {
-			a->texts = grow(a->texts, a->ntexts, &a->texts_room, sizeof(*a->texts));
-			a->texts[a->ntexts++] = before.texts[i];
-		}
+		if (kept(&asked, before.texts[i].in, before.texts[i].path))
+			VEC_ADD(a->texts, a->ntexts, a->texts_room, before.texts[i]);
 	for (size_t i = 0; i < before.nproblems; i++)
-		if (!asked_now(a, before.problems[i].path, nasked)) {
-			a->problems = grow(a->problems, a->nproblems, &a->problems_room, sizeof(*a->problems));
-			a->problems[a->nproblems++] = before.problems[i];
-		}
-	for (size_t i = 0; i < before.nasked; i++) {
-		size_t k = 0;
-
-		while (k < nasked && strcmp(a->asked[k], before.asked[i]))
-			k++;
-		if (k < nasked)
-			continue;
-		a->asked = xrealloc(a->asked, (a->nasked + 1) * sizeof(*a->asked));
-		a->asked[a->nasked++] = before.asked[i];
-	}
+		if (!asked_now(&asked, before.problems[i].path))
+			VEC_ADD(a->problems, a->nproblems, a->problems_room, before.problems[i]);
+	for (size_t i = 0; i < before.nasked; i++)
+		if (!strmap_get(&asked, before.asked[i]))
+			VEC_ADD(a->asked, a->nasked, a->asked_room, before.asked[i]);
+	strmap_free(&asked);
 }

@@ -73,8 +73,7 @@ static void file_row(struct reader *r, sqlite3_stmt *s)
 	o->functions = (uint32_t)sqlite3_column_int64(s, 28);
 	o->endbr = (uint32_t)sqlite3_column_int64(s, 29);
 	r->by_id[id] = o;
-	a->objs = grow(a->objs, a->n, &a->room, sizeof(*a->objs));
-	a->objs[a->n++] = o;
+	VEC_ADD(a->objs, a->n, a->room, o);
 }
 
 static void need_row(struct reader *r, sqlite3_stmt *s)
@@ -155,32 +154,30 @@ static void link_row(struct reader *r, sqlite3_stmt *s)
 {
 	struct audit *a = r->a;
 
-	a->links = grow(a->links, a->nlinks, &a->links_room, sizeof(*a->links));
-	a->links[a->nlinks++] = (struct link){ text(r, s, 1), text(r, s, 2), obj(r, sqlite3_column_int64(s, 0)) };
+	VEC_ADD(a->links, a->nlinks, a->links_room,
+		(struct link){ text(r, s, 1), text(r, s, 2), obj(r, sqlite3_column_int64(s, 0)) });
 }
 
 static void conf_row(struct reader *r, sqlite3_stmt *s)
 {
 	struct audit *a = r->a;
 
-	a->texts = grow(a->texts, a->ntexts, &a->texts_room, sizeof(*a->texts));
-	a->texts[a->ntexts++] = (struct text){ text(r, s, 1), text(r, s, 2), obj(r, sqlite3_column_int64(s, 0)) };
+	VEC_ADD(a->texts, a->ntexts, a->texts_room,
+		(struct text){ text(r, s, 1), text(r, s, 2), obj(r, sqlite3_column_int64(s, 0)) });
 }
 
 static void problem_row(struct reader *r, sqlite3_stmt *s)
 {
 	struct audit *a = r->a;
 
-	a->problems = grow(a->problems, a->nproblems, &a->problems_room, sizeof(*a->problems));
-	a->problems[a->nproblems++] = (struct problem){ text(r, s, 0), text(r, s, 1) };
+	VEC_ADD(a->problems, a->nproblems, a->problems_room, (struct problem){ text(r, s, 0), text(r, s, 1) });
 }
 
 static void asked_row(struct reader *r, sqlite3_stmt *s)
 {
 	struct audit *a = r->a;
 
-	a->asked = xrealloc(a->asked, (a->nasked + 1) * sizeof(*a->asked));
-	a->asked[a->nasked++] = text(r, s, 0);
+	VEC_ADD(a->asked, a->nasked, a->asked_room, text(r, s, 0));
 }
 
 static void evidence_row(struct reader *r, sqlite3_stmt *s)
@@ -238,7 +235,7 @@ bool db_load(struct db *db, struct audit *a)
 	if (most < 0 || most > UINT32_MAX)
 		return false;
 	r.ids = (size_t)most + 1;
-	r.by_id = memset(xmalloc(r.ids * sizeof(*r.by_id)), 0, r.ids * sizeof(*r.by_id));
+	r.by_id = xzalloc(r.ids * sizeof(*r.by_id));
 	rows(&r, "SELECT * FROM file", file_row);
 	for (size_t i = 0; i < a->n; i++)
 		a->objs[i]->in = obj(&r, (int64_t)(intptr_t)a->objs[i]->in);

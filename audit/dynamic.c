@@ -45,8 +45,7 @@ static bool entry(struct dyn *d, int64_t tag, uint64_t value)
 	case DT_NULL: return false;
 	case DT_NEEDED:
 		if (d->n < NEEDED_MOST) {
-			d->needed = grow(d->needed, d->n, &d->room, sizeof(*d->needed));
-			d->needed[d->n++] = value;
+			VEC_ADD(d->needed, d->n, d->room, value);
 		}
 		break;
 	case DT_STRTAB: d->strtab = value; break;

@@ -42,9 +42,7 @@ static void keep(struct worker *w, struct obj *o, uint32_t flags)
 		return;
 	for (; o; o = o->next) {
 		o->flags |= OF_KEPT | flags;
-		w->objs = grow(w->objs, w->n, &w->room, sizeof(*w->objs));
-		w->objs[w->n] = o;
-		__atomic_store_n(&w->n, w->n + 1, __ATOMIC_RELAXED);
+		worker_add(w, o);
 	}
 }
 

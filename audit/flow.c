@@ -103,7 +103,7 @@ static void saved(struct flow *f, struct val at, struct val v)
 		*c = (struct context){ .base = at.base, .at = f->pc };
 	}
 	if (k == B_SAVED)
-		c->regs |= (uint16_t)(1u << (v.base - 8));
+		c->regs |= (uint16_t)(1u << ((v.base - 8) & 15));
 	c->sp |= k == B_ENTRY || k == B_MIXED;
 	c->ret |= k == B_RETURN || k == B_MIXED;
 }

@@ -187,9 +187,9 @@ static void symbols(struct funcs *f, const struct sec *s, unsigned which)
 		if ((type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE) || t[i].st_shndx == SHN_UNDEF ||
 		    t[i].st_shndx >= SHN_LORESERVE || !t[i].st_value || t[i].st_name >= names.size || !str[t[i].st_name])
 			continue;
-		f->syms = grow(f->syms, f->nsyms, &f->syms_room, sizeof(*f->syms));
-		f->syms[f->nsyms++] = (struct sym){ t[i].st_value, t[i].st_size, str + t[i].st_name,
-						    type != STT_NOTYPE || ELF64_ST_BIND(t[i].st_info) != STB_LOCAL };
+		VEC_ADD(f->syms, f->nsyms, f->syms_room,
+			(struct sym){ t[i].st_value, t[i].st_size, str + t[i].st_name,
+				      type != STT_NOTYPE || ELF64_ST_BIND(t[i].st_info) != STB_LOCAL });
 	}
 	free(t);
 	f->strings[which] = str;

@@ -16,8 +16,7 @@
 
 static void add_dir(struct tree *t, struct ldso *l, const char *dir)
 {
-	l->dirs = grow(l->dirs, l->ndirs, &l->room, sizeof(*l->dirs));
-	l->dirs[l->ndirs++] = arena_str(&t->w.mem, dir);
+	VEC_ADD(l->dirs, l->ndirs, l->room, arena_str(&t->w.mem, dir));
 }
 
 /* ---- ld.so.conf */

@@ -31,8 +31,7 @@ bool program_add(struct program *p, struct obj *o, const char *path, const char 
 			return true;
 	if (p->n >= LOADED_MOST)
 		return false;
-	p->v = grow(p->v, p->n, &p->room, sizeof(*p->v));
-	p->v[p->n++] = (struct loaded){ o, path, name, loader };
+	VEC_ADD(p->v, p->n, p->room, (struct loaded){ o, path, name, loader });
 	p->rpath |= o->rpath != NULL || (p->l->musl && o->runpath);
 	return true;
 }

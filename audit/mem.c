@@ -18,6 +18,15 @@ void *xmalloc(size_t n)
 	return p;
 }
 
+void *xzalloc(size_t n)
+{
+	void *p = calloc(n ? n : 1, 1);
+
+	if (!p)
+		die("out of memory (%zu bytes)", n);
+	return p;
+}
+
 void *xrealloc(void *p, size_t n)
 {
 	p = realloc(p, n ? n : 1);
@@ -39,7 +48,7 @@ void *arena_alloc(struct arena *a, size_t n)
 
 	n = (n + 7) & ~(size_t)7;
 	if (n > CHUNK / 4)
-		return memset(xmalloc(n), 0, n);
+		return xzalloc(n);
 	if ((size_t)(a->end - a->at) < n) {
 		a->at = xmalloc(CHUNK);
 		a->end = a->at + CHUNK;
@@ -87,7 +96,7 @@ static void widen(struct strmap *m)
 	struct strmap old = *m;
 
 	m->size = old.size ? old.size * 2 : 64;
-	m->slots = memset(xmalloc(m->size * sizeof(*m->slots)), 0, m->size * sizeof(*m->slots));
+	m->slots = xzalloc(m->size * sizeof(*m->slots));
 	for (size_t i = 0; i < old.size; i++)
 		if (old.slots[i].key)
 			*slot(m, old.slots[i].key, old.slots[i].hash) = old.slots[i];

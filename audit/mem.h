@@ -12,6 +12,7 @@
 
 /* these never return NULL: without memory there is nothing to go on with */
 void *xmalloc(size_t n);
+void *xzalloc(size_t n); /* zeroed */
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *s);
 
@@ -43,5 +44,7 @@ const char *intern(struct strmap *m, struct arena *a, const char *s);
 
 /* room for one more element in a growing vector of elements of size `each`; returns the (moved) vector */
 void *grow(void *v, size_t n, size_t *room, size_t each);
+/* appends to one, of which v, n and room are vector, length and room; the element may be a compound literal */
+#define VEC_ADD(v, n, room, ...) ((v) = grow((v), (n), &(room), sizeof(*(v))), (v)[(n)++] = __VA_ARGS__)
 
 #endif

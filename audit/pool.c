@@ -139,7 +139,7 @@ void pool_run(struct pool *p, struct audit *a, unsigned threads, task_fn *run, v
 	p->a = a;
 	p->open = true;
 	p->n = threads;
-	p->workers = memset(xmalloc(threads * sizeof(*p->workers)), 0, threads * sizeof(*p->workers));
+	p->workers = xzalloc(threads * sizeof(*p->workers));
 	progress_start(&pr, a, p->workers, threads);
 	for (unsigned i = 0; i < threads; i++) {
 		p->workers[i].a = a;

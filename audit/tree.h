@@ -20,6 +20,19 @@ struct tree {
 	struct worker w;      /* reads what is needed and was not asked for */
 };
 
+#define PATH_MOST 4096
+
+/* what is known of one name whose folders are no links */
+struct place {
+	struct obj *o;
+	const char *link; /* where it leads, NULL: it is none */
+	bool seen; /* known whether it is a link */
+	bool read; /* known whether it is an object */
+};
+/* made, with nothing known, where there is none */
+struct place *tree_place(struct tree *t, const char *path);
+
+/* tree_fill.c */
 void tree_make(struct tree *t, struct audit *a, bool packed);
 /* hands over what it read */
 void tree_done(struct tree *t);

@@ -239,7 +239,7 @@ static unsigned judge(const uint8_t *p, const uint8_t *end)
 			return TRIG_FOLLOW;
 		return *p == 0xbf && word(p + 1) == 0x5001 ? TRIG_ENABLE : 0;
 	case 0xc0: return p[-1] == 0xc7 && rex_w(p[-2]) && word(p + 1) == 451 ? TRIG_FOLLOW : 0;
-	case 0xae: return p[-1] == 0x0f && (p[-2] == 0xf3 || (rex_w(p[-2]) && p[-3] == 0xf3)) ? TRIG_SSP : 0;
+	case 0xae:
 	case 0x1e: return p[-1] == 0x0f && (p[-2] == 0xf3 || (rex_w(p[-2]) && p[-3] == 0xf3)) ? TRIG_SSP : 0;
 	case 0x01: return p[-1] == 0x0f && p[-2] == 0xf3 ? TRIG_SSP : 0;
 	case 0x38: return p[-1] == 0x0f && p[-2] != 0x66 && p[-2] != 0xf3 && p[-2] != 0xf2 &&

@@ -14,47 +14,11 @@
 #include "args.h"
 #include "pool.h"
 
-struct obj *worker_obj(struct worker *w, const char *path, struct obj *in)
-{
-	struct obj *o = arena_alloc(&w->mem, sizeof(*o));
-
-	o->path = arena_str(&w->mem, path);
-	o->in = in;
-	w->objs = grow(w->objs, w->n, &w->room, sizeof(*w->objs));
-	w->objs[w->n] = o;
-	__atomic_store_n(&w->n, w->n + 1, __ATOMIC_RELAXED);
-	return o;
-}
-
-void worker_link(struct worker *w, const char *path, const char *target, struct obj *in)
-{
-	w->links = grow(w->links, w->nlinks, &w->links_room, sizeof(*w->links));
-	w->links[w->nlinks++] =
-		(struct link){ arena_str(&w->mem, path), target ? intern(&w->names, &w->mem, target) : NULL, in };
-}
-
-void worker_text(struct worker *w, const char *path, struct obj *in, const char *text)
-{
-	w->texts = grow(w->texts, w->ntexts, &w->texts_room, sizeof(*w->texts));
-	w->texts[w->ntexts++] = (struct text){ arena_str(&w->mem, path), arena_str(&w->mem, text), in };
-}
-
-void worker_trouble(struct worker *w, const char *path, const char *cause)
-{
-	trouble(path, "%s", cause);
-	w->problems = grow(w->problems, w->nproblems, &w->problems_room, sizeof(*w->problems));
-	w->problems[w->nproblems++] = (struct problem){ arena_str(&w->mem, path), arena_str(&w->mem, cause) };
-}
-
 static const char *join(char *buf, size_t size, const char *dir, const char *name)
 {
-	size_t n = strlen(dir), m = strlen(name) + 1;
-
-	if (n + 1 + m > size)
+	if (strlen(dir) + 1 + strlen(name) >= size)
 		return NULL;
-	memcpy(buf, dir, n);
-	buf[n] = '/';
-	memcpy(buf + n + 1, name, m);
+	stpcpy(stpcpy(stpcpy(buf, dir), "/"), name);
 	return buf;
 }
 
@@ -302,13 +266,6 @@ static void put_name(struct pool *p, struct feed *f, const char *path)
 		trouble(path, "the name is too long");
 }
 
-static void asked(struct audit *a, const char *path)
-{
-	if (!(a->nasked & (a->nasked - 1)))
-		a->asked = xrealloc(a->asked, (a->nasked ? 2 * a->nasked : 1) * sizeof(*a->asked));
-	a->asked[a->nasked++] = path;
-}
-
 static bool plain(const char *path)
 {
 	return *path == '/' && !strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../");
@@ -362,11 +319,11 @@ static void feed(struct pool *p, void *arg)
 			trouble(*op, "%s", strerror(errno));
 			continue;
 		}
-		asked(f->a, path);
+		VEC_ADD(f->a->asked, f->a->nasked, f->a->asked_room, path);
 		put_name(p, f, path);
 	}
 	if (!*o->operands && !o->files_from) {
-		asked(f->a, "/");
+		VEC_ADD(f->a->asked, f->a->nasked, f->a->asked_room, "/");
 		put_name(p, f, "/");
 	}
 	if (o->files_from)
@@ -375,85 +332,14 @@ static void feed(struct pool *p, void *arg)
 		pool_put(p, f->batch);
 }
 
-/* ---- what came out */
-
-static int by_place(const void *x, const void *y)
-{
-	const struct obj *a = *(struct obj *const *)x, *b = *(struct obj *const *)y;
-	int r = strcmp(a->in ? a->in->path : a->path, b->in ? b->in->path : b->path);
-
-	if (r || a->in == b->in)
-		return r ? r : strcmp(a->path, b->path);
-	/* an archive stands before its members; archives in archives by the outer ones */
-	if (a->in == b)
-		return 1;
-	if (b->in == a)
-		return -1;
-	return strcmp(obj_name(a), obj_name(b));
-}
-
-static int by_path(const void *x, const void *y)
-{
-	return strcmp(((const struct link *)x)->path, ((const struct link *)y)->path);
-}
-
-/* Is b a file that was named twice, or once and found in a folder, or in such an archive? It sorts behind a. */
-static bool twice(const struct obj *a, const struct obj *b)
-{
-	return b->in ? b->in->flags & OF_TWICE : !a->in && !strcmp(a->path, b->path);
-}
-
-static void gather(struct audit *a, struct worker *w)
-{
-	for (size_t i = 0; i < w->n; i++) {
-		a->objs = grow(a->objs, a->n, &a->room, sizeof(*a->objs));
-		a->objs[a->n++] = w->objs[i];
-	}
-	for (size_t i = 0; i < w->nlinks; i++) {
-		a->links = grow(a->links, a->nlinks, &a->links_room, sizeof(*a->links));
-		a->links[a->nlinks++] = w->links[i];
-	}
-	for (size_t i = 0; i < w->ntexts; i++) {
-		a->texts = grow(a->texts, a->ntexts, &a->texts_room, sizeof(*a->texts));
-		a->texts[a->ntexts++] = w->texts[i];
-	}
-	for (size_t i = 0; i < w->nproblems; i++) {
-		a->problems = grow(a->problems, a->nproblems, &a->problems_room, sizeof(*a->problems));
-		a->problems[a->nproblems++] = w->problems[i];
-	}
-	a->files += w->files;
-	a->bytes += w->bytes;
-	free(w->objs);
-	free(w->links);
-	free(w->texts);
-	free(w->problems);
-	strmap_free(&w->names);
-}
-
-void objs_sort(struct audit *a)
-{
-	if (a->n)
-		qsort(a->objs, a->n, sizeof(*a->objs), by_place);
-}
-
 void walk_run(struct audit *a)
 {
 	struct feed f = { a, NULL };
 	struct pool p;
-	size_t kept = 0;
 
 	pool_run(&p, a, a->o->jobs, run, feed, &f);
 	for (unsigned i = 0; i < p.n; i++)
-		gather(a, &p.workers[i]);
+		worker_done(&p.workers[i]);
 	free(p.workers);
-	objs_sort(a);
-	if (a->nlinks)
-		qsort(a->links, a->nlinks, sizeof(*a->links), by_path);
-	for (size_t i = 0; i < a->n; i++) {
-		if (kept && twice(a->objs[kept - 1], a->objs[i]))
-			a->objs[i]->flags |= OF_TWICE;
-		else
-			a->objs[kept++] = a->objs[i];
-	}
-	a->n = kept;
+	results_settle(a);
 }

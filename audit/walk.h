@@ -12,8 +12,10 @@
 
 /* reads everything that the options name into a->objs, a->links, a->texts, a->problems */
 void walk_run(struct audit *a);
-/* archives before their members, otherwise by name */
+/* results.c: archives before their members, otherwise by name */
 void objs_sort(struct audit *a);
+/* sorted, and each file once */
+void results_settle(struct audit *a);
 
 /*
  * file.c: one open file; takes the descriptor over, but for folders. `asked`: somebody named it, so that its being neither

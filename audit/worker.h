@@ -30,6 +30,10 @@ struct worker {
 	int dir_fd;	     /* -1: not open */
 };
 
+/* results.c */
+void worker_add(struct worker *w, struct obj *o);
+/* hands over to the audit what it has */
+void worker_done(struct worker *w);
 /* a new object of this worker; path is copied */
 struct obj *worker_obj(struct worker *w, const char *path, struct obj *in);
 void worker_link(struct worker *w, const char *path, const char *target, struct obj *in);

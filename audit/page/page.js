@@ -227,4 +227,5 @@ document.addEventListener('keydown', e => {
 		choose(+e.target.dataset.i);
 });
 addEventListener('hashchange', () => { if (from_address()) $('files').scrollIntoView(); });
-from_address();
+if (from_address())
+	$('files').scrollIntoView();
