@@ -72,7 +72,7 @@ check-decoder: all
 
 # what programs were told by Linux 7.2 on a CPU with shadow stacks, line by line; ORACLE is the folder with the recordings
 check-cet: all
-	@tests/run --build $(B) --jobs $(JOBS) --only shstk --only cet $(CHECKFLAGS)
+	@tests/run --build $(B) $(TESTJOBS) --only shstk --only cet $(CHECKFLAGS)
 
 oracle: all
 	@[ -x '$(ORACLE)/compare.sh' ] || { echo "oracle: ORACLE= the folder of compare.sh and its recordings" >&2; exit 2; }
