@@ -75,6 +75,9 @@ check-decoder: all
 	@tests/run --build $(B) $(TESTJOBS) --only campaign $(CHECKFLAGS)
 
 # what programs were told by Linux 7.2 on a CPU with shadow stacks, line by line; ORACLE is the folder with the recordings
+check-cet: all
+	@tests/run --build $(B) $(TESTJOBS) --only shstk --only cet $(CHECKFLAGS)
+
 oracle: all
 	@[ -x '$(ORACLE)/compare.sh' ] || { echo "oracle: ORACLE= the folder of compare.sh and its recordings" >&2; exit 2; }
 	@'$(ORACLE)/build-probes.sh' $(B)/oracle
@@ -100,4 +103,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-audit check-asan check-valgrind check-robust-long check-upstream check-decoder fuzz oracle bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-audit check-cet check-asan check-valgrind check-robust-long check-upstream check-decoder fuzz oracle bench lint analyse install clean

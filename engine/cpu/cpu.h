@@ -71,6 +71,7 @@ void cpu_call_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
 struct vcpu *kit_get(void);
 long kit_stack(struct vcpu *v, u64 size) __must_check;
 void kit_drop_stack(struct vcpu *v);
+void kit_check_tables(struct vcpu *v);
 /* of a thread that does not run (any more) */
 void kit_put(struct vcpu *v);
 /* the calling thread's, at its very end */

@@ -34,9 +34,17 @@ static struct vcpu *region_new(void)
 	if (!v)
 		return NULL;
 	region_setup(v);
+	v->tables_epoch = cache_epoch;
 	cpu_tables_init(v);
-	v->tables_epoch = cache_epoch; /* an older one costs a reset */
 	return v;
+}
+
+/* [holds: cache_lock] Blocks may have died while v was on no list: none of its entries leads to one afterwards */
+void kit_check_tables(struct vcpu *v)
+{
+	if (v->tables_epoch != cache_epoch)
+		cpu_tables_reset(v);
+	v->tables_epoch = cache_epoch;
 }
 
 static struct vcpu *take_spare(void)

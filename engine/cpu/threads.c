@@ -97,8 +97,7 @@ static void list_end(void)
 static void list_add(struct vcpu *v)
 {
 	list_begin();
-	if (v->tables_epoch != cache_epoch) /* blocks went while it was on no list, and nobody told its tables */
-		cpu_tables_reset(v);
+	kit_check_tables(v); /* from here on it is told */
 	v->next = cpu_threads;
 	v->prev = NULL;
 	if (v->next)
@@ -119,7 +118,8 @@ static void list_remove(struct vcpu *v)
 	else
 		cpu_threads = v->next;
 	strangers -= v->stranger;
-	v->tables_epoch = v->pending & PEND_FLUSH ? ~0ul : cache_epoch; /* a flush it did not live to see */
+	/* from here on nobody tells it of blocks that die; and a flush it was told of, but has not come to, counts as none */
+	v->tables_epoch = v->pending & PEND_FLUSH ? ~0ul : cache_epoch;
 	__atomic_store_n(&count, count - 1, __ATOMIC_RELAXED);
 }
 

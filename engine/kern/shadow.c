@@ -279,10 +279,10 @@ void shadow_unmap(struct vcpu *v, gaddr_t addr, u64 size)
 
 void shadow_end(struct vcpu *v)
 {
-	shadow_unmap(vcpu_self(), v->own_lo, v->own_size);
-	vma_lock();
+	vma_lock(); /* first: once it is unmapped, another thread may have it */
 	win_forget(v->own_lo, v->own_lo + v->own_size);
 	vma_unlock();
+	shadow_unmap(vcpu_self(), v->own_lo, v->own_size);
 }
 
 /* what the kernel gives a thread: clone3's size, else the limit of the ordinary stack */
