@@ -23,6 +23,7 @@ struct place {
 	u64 reg[16];
 	u16 known;  /* registers whose values these are; the others were loaded on the way */
 	bool flags; /* the thread's flags are still valid */
+	bool doubt; /* something was stored, nobody knows where: perhaps a lock was put on the list */
 };
 
 struct walk {
@@ -32,7 +33,10 @@ struct walk {
 	bool pi;
 	struct place todo[PATHS];
 	u32 n, steps;
-	gaddr_t seen[STEPS];
+	struct {
+		gaddr_t ip;
+		bool doubt;
+	} seen[STEPS];
 	bool clears, holds;
 };
 
@@ -53,12 +57,13 @@ static void later(struct walk *w, const struct place *p, gaddr_t ip)
 	w->todo[w->n++].ip = ip;
 }
 
-static bool seen(struct walk *w, gaddr_t ip)
+static bool seen(struct walk *w, const struct place *p)
 {
 	for (u32 i = 0; i < w->steps; i++)
-		if (w->seen[i] == ip)
+		if (w->seen[i].ip == p->ip && w->seen[i].doubt >= p->doubt)
 			return true;
-	w->seen[w->steps++] = ip;
+	w->seen[w->steps].ip = p->ip;
+	w->seen[w->steps++].doubt = p->doubt;
 	return false;
 }
 
@@ -100,7 +105,9 @@ static gaddr_t address(const struct walk *w, const struct place *p, const struct
 	u32 scale = 0;
 	gaddr_t at;
 
-	if (!h->in.mem || in->riprel || in->addrsize || in->seg == SEG_GS || in->enc)
+	if (in->riprel)
+		return p->ip; /* data of the code's file: not the control block, and that is all that matters */
+	if (!in->mem || in->addrsize || in->seg == SEG_GS || in->enc)
 		return 0;
 	if ((in->modrm & 7) == 4) {
 		base = (in->sib & 7) | (in->rex & 1) << 3;
@@ -122,29 +129,41 @@ static bool wide(const struct insn *in)
 	return !in->map && !in->enc && in->rex & 8 && !in->opsize;
 }
 
+/* of the instructions with a memory operand: mov, movzx, movsx, add and the like into a register, cmp, test */
 static bool only_reads(const struct insn *in)
 {
-	u8 op = in->opcode;
+	u8 op = in->opcode, ext = in->modrm >> 3 & 7;
 
-	return !in->map && !in->enc && (op == 0x8b || op == 0x39 || op == 0x3b || ((op | 2) == 0x83 && (in->modrm >> 3 & 7) == 7));
+	if (in->enc || in->map > 1)
+		return false;
+	if (in->map)
+		return (op & 0xf6) == 0xb6 || (op & 0xf0) == 0x40 || op == 0x1f /* nop */;
+	return op == 0x8a || op == 0x8b || op == 0x63 || op == 0x84 || op == 0x85 || op == 0x8d || (op < 0x40 && (op & 7) < 4 && op & 2) ||
+	       op == 0x38 || op == 0x39 || ((op & 0xfc) == 0x80 && ext == 7) || ((op | 1) == 0xf7 && ext < 2);
 }
 
 /* what the instruction stores, if that matters: true ends the path */
-static bool stores(struct walk *w, const struct place *p, const struct here *h)
+static bool stores(struct walk *w, struct place *p, const struct here *h)
 {
 	const struct insn *in = &h->in;
 	gaddr_t at = address(w, p, h);
 
-	if (!h->in.mem)
+	if (!in->mem) {
+		/* mov to an address that is a number, movs, stos */
+		p->doubt |= !in->map && !in->enc && ((in->opcode >= 0xa2 && in->opcode <= 0xa5) || (in->opcode | 1) == 0xab);
 		return false;
+	}
 	if (in->lock || (!in->map && !in->enc && (in->opcode | 1) == 0x87)) {
 		w->holds = true; /* the release may be this one */
 		return true;
 	}
-	if ((at != w->head && at != w->head + ROBUST_PENDING) || only_reads(in))
+	if (only_reads(in))
+		return false;
+	p->doubt |= !at;
+	if (at != w->head && at != w->head + ROBUST_PENDING)
 		return false;
 	/* mov $0, the slot; all other stores to it or to the list are somebody who takes a lock */
-	if (at != w->head && wide(in) && in->opcode == 0xc7 && !in->imm)
+	if (at != w->head && !p->doubt && wide(in) && in->opcode == 0xc7 && !in->imm)
 		w->clears = true;
 	else
 		w->holds = true;
@@ -225,7 +244,7 @@ static bool step(struct walk *w, struct place *p)
 	struct here h;
 	bool known;
 
-	if (w->steps == STEPS || seen(w, p->ip) || !fetch(p->ip, &h) || stores(w, p, &h))
+	if (w->steps == STEPS || seen(w, p) || !fetch(p->ip, &h) || stores(w, p, &h))
 		return false;
 	switch (h.in.class) {
 	case INSN_PLAIN:

@@ -351,9 +351,12 @@ def t_supervisor_musl():
     """musl's unlock, reused in place: supervisor (musl itself makes unmapping wait)"""
     if not shutil.which("musl-gcc"):
         raise Skip("musl-gcc is not installed")
-    for name in ("step", "deaths"):
+    for name in ("step", "deaths", "held"):
         cc("musl-gcc", name, os.path.join(tmp, "musl"))
     deaths("supervisor", "inplace", "musl")
+    for way in ("supervisor", "engine"):
+        for how in ("exit", "alone"):
+            eq(numbers(run(WAYS[way](prog("held", "musl"), how, "40")))["left"], 0, "held locks left unmarked, " + way)
     return step("supervisor", "inplace", folder="musl")
 
 
