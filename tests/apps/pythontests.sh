@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# large: libpython3-testsuite
+# large: libpython3.11-testsuite (Debian 13: libpython3.13-testsuite), by hand
 # long: 20 minutes
 # needs: python3
 # timeout: 900
