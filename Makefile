@@ -38,7 +38,7 @@ check-apps: all
 	@tests/run --build $(B) $(TESTJOBS) --only apps --large $(CHECKFLAGS)
 
 check-apps-long: all
-	@tools/deps --quiet apps
+	@tools/deps --quiet more
 	@tests/run --build $(B) $(TESTJOBS) --only apps --large --long $(CHECKFLAGS)
 
 # the audit's tests with what the usual ones skip: a cluster of one node, a browser, packages of rpmbuild
