@@ -193,6 +193,15 @@ void closure_forget(struct obj *o)
 		o->deps[i].hit = NULL;
 }
 
+static void in_tree(struct audit *a, bool packed)
+{
+	struct tree t;
+
+	tree_make(&t, a, packed);
+	all_of(a, &t);
+	tree_done(&t);
+}
+
 void closure_run(struct audit *a)
 {
 	bool packed = false;
@@ -201,13 +210,9 @@ void closure_run(struct audit *a)
 		packed |= a->objs[i]->in != NULL;
 		closure_forget(a->objs[i]);
 	}
-	for (int i = 0; i <= packed; i++) {
-		struct tree t;
-
-		tree_make(&t, a, i);
-		all_of(a, &t);
-		tree_done(&t);
-	}
+	in_tree(a, false);
+	if (packed)
+		in_tree(a, true);
 }
 
 /* ---- static libraries */

@@ -273,11 +273,12 @@ static void more(FILE *f, const struct obj *o)
 
 static void file(FILE *f, const struct obj *o)
 {
+	bool program = o->kind == K_PROGRAM;
+
 	fputc('[', f);
 	string(f, obj_name(o));
-	fprintf(f, ",%u,%u,%u,%u,%u,%u,%u,%u,[", o->kind, o->marks & 3, o->kind == K_PROGRAM ? o->closure : 0,
-		o->kind == K_PROGRAM ? o->verdict : 0, o->kind == K_PROGRAM ? o->nveto : 0, o->blocks, o->blocks_alone,
-		o->kind == K_LIBRARY ? o->users : 0);
+	fprintf(f, ",%u,%u,%u,%u,%u,%u,%u,%u,[", o->kind, o->marks & 3, program ? o->closure : 0u, program ? o->verdict : 0u,
+		program ? o->nveto : 0u, o->blocks, o->blocks_alone, o->kind == K_LIBRARY ? o->users : 0u);
 	for (uint32_t i = 0; i < o->nfindings; i++) {
 		fputs(i ? "," : "", f);
 		finding(f, &o->findings[i]);
