@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -62,6 +63,31 @@ static bool has_fast_pext(void)
 	       !__builtin_cpu_is("znver2");
 }
 
+/* one path a line; empty lines and those that begin with # say nothing */
+static void read_deny_list(struct gn_board *b, const char *path)
+{
+	char line[GN_PATH_MAX + 2];
+	size_t used = 0;
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		die(GN_EXIT_USAGE, "%s: %s", path, reason(errno));
+	while (fgets(line, sizeof(line), f)) {
+		size_t n = strcspn(line, "\n");
+
+		line[n] = 0;
+		if (!n || *line == '#')
+			continue;
+		if (used + n + 2 > sizeof(b->deny))
+			die(GN_EXIT_USAGE, "%s: more than %zu bytes of paths", path, sizeof(b->deny));
+		memcpy(b->deny + used, line, n + 1);
+		used += n + 1;
+	}
+	if (ferror(f))
+		die(GN_EXIT_USAGE, "%s: %s", path, reason(errno));
+	fclose(f);
+}
+
 static void make_board(struct guest *g, const struct options *o, enum gn_mode mode)
 {
 	struct gn_board *b;
@@ -83,6 +109,9 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 	b->set.flush_every = o->flush_every;
 	b->set.bug_nth = o->bug_nth;
 	b->set.crash_nth = o->crash_nth;
+	b->set.enable = o->enable;
+	if (o->deny_list)
+		read_deny_list(b, o->deny_list);
 	g->board = b;
 }
 

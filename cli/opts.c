@@ -66,6 +66,19 @@ static void knob(const struct command *cmd, struct options *o, const char *s)
 		usage_error(cmd, "unknown knob '%s'", s);
 }
 
+static uint32_t enable_of(const struct command *cmd, const char *s)
+{
+	static const char *const names[] = {
+		[GN_ENABLE_ABI] = "abi", [GN_ENABLE_MARKED] = "marked", [GN_ENABLE_PERMISSIVE] = "permissive",
+		[GN_ENABLE_ALWAYS] = "always",
+	};
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(s, names[i]))
+			return i;
+	usage_error(cmd, "--enable needs abi, marked, permissive or always, not '%s'", s);
+}
+
 static void apply(const struct command *cmd, struct options *o, enum opt_id id, const char *arg)
 {
 	switch (id) {
@@ -74,6 +87,8 @@ static void apply(const struct command *cmd, struct options *o, enum opt_id id, 
 	case O_ERROR_EXITCODE: o->error_exitcode = number(cmd, "--error-exitcode", arg, 0, 255); break;
 	case O_STRICT: o->strict = true; break;
 	case O_NO_FOLLOW: o->no_follow = true; break;
+	case O_ENABLE: o->enable = enable_of(cmd, arg); break;
+	case O_DENY_LIST: o->deny_list = arg; break;
 	case O_REPORT: o->report = arg; break;
 	case O_JSON_FD: o->json_fd = number(cmd, "--json-fd", arg, 0, 1 << 20); break;
 	case O_LOG_FD: o->log_fd = number(cmd, "--log-fd", arg, 0, 1 << 20); break;

@@ -35,7 +35,8 @@ struct options {
 	bool stop, unwinds, strict, no_follow, quiet, stats, json, html;
 	int error_exitcode; /* -1: not given */
 	int log_fd, json_fd; /* json_fd -1: none */
-	const char *report;
+	const char *report, *deny_list;
+	uint32_t enable; /* enum gn_enable */
 	uint32_t knobs; /* GN_OPT_CHAOS_* */
 	bool no_pext;   /* as if the CPU had no PEXT */
 	uint32_t fault_nth, flush_every, bug_nth, crash_nth;

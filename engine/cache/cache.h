@@ -53,6 +53,7 @@ extern u64 cache_seg_size;
 /* which borrowed registers are at home */
 #define RES_R10_HOME 1
 #define RES_R11_HOME 2
+#define RES_STEP 4 /* not a residency: a block of one instruction, for a guest that single-steps (cpu/step.c) */
 
 #define BLOCK_DEAD 1
 #define BLOCK_STRADDLE 2   /* one instruction over two pages, listed in both */

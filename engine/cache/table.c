@@ -331,7 +331,8 @@ bool cache_block_publish(struct block *b, const u64 *starts)
 		return false;
 	b->page_next = cp->head;
 	cp->head = id;
-	page_enter(cp, b, starts);
+	if (starts)
+		page_enter(cp, b, starts);
 	if (b->flags & BLOCK_STRADDLE) {
 		cp = page_get(PAGE_DOWN(b->pc) + PAGE_SIZE);
 		if (!cp)

@@ -9,6 +9,8 @@
 #include "cpu/stop.h"
 #include "cpu/threads.h"
 #include "cpu/vcpu.h"
+#include "gnomon/board.h"
+#include "rt/engine.h"
 #include "xlate/xlate.h"
 
 /* enter.S */
@@ -33,6 +35,12 @@ long cpu_host_clone3(struct kclone_args *ca, size_t size, struct vcpu *child);
 void __noreturn cpu_free_and_exit(void *base, size_t size, int status);
 void __noreturn cpu_leave_and_exit(int status);
 
+/* the shadow stack is the guest's own memory, as the ABI has it */
+static inline bool cpu_abi_stack(const struct vcpu *v)
+{
+	return v->shstk_features & 1 && eng.set.mode == GN_MODE_RUN;
+}
+
 /* with 48 bits of linear address; a branch to any other faults where it stands */
 static inline bool cpu_is_canonical(gaddr_t a)
 {
@@ -45,6 +53,12 @@ void cpu_lock_cache(struct vcpu *v);
 void cpu_prepare(struct vcpu *v);
 /* [holds: cache_lock] a new block; NULL where the guest cannot execute */
 struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res);
+/* [holds: cache_lock] one for the instruction at v->rip alone; `code`, if not NULL, stands for its bytes */
+struct block *cpu_build_step(struct vcpu *v, const u8 *code);
+/* step.c */
+void step_one(struct vcpu *v);
+void step_exit(struct vcpu *v);
+void step_interrupted(struct vcpu *v);
 /* tables of indirect entries */
 void cpu_tables_init(struct vcpu *v);
 void cpu_tables_forget(struct block *b);
@@ -56,6 +70,7 @@ void cpu_call_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
 /* kit.c: memory for a new thread (NULL: none left), its vcpu as good as new; a shadow stack for it */
 struct vcpu *kit_get(void);
 long kit_stack(struct vcpu *v, u64 size) __must_check;
+void kit_drop_stack(struct vcpu *v);
 /* of a thread that does not run (any more) */
 void kit_put(struct vcpu *v);
 /* the calling thread's, at its very end */
@@ -75,15 +90,25 @@ static inline u64 shstk_top(const struct vcpu *v)
 {
 	return v->ss.twin + (v->ss.hi - v->ss.lo);
 }
+/* a word of the live part; the guest may have taken the memory of its own shadow stack away */
+static inline u64 shstk_word(u64 twin_sp)
+{
+	u64 word;
+
+	return rt_copy_from_guest(&word, (gaddr_t)shstk_slot(twin_sp), 8) ? 0 : word;
+}
 /* Does the slot hold what a far call leaves, the address behind its 24 bytes? Above it are its return address and CS. */
 static inline bool shstk_is_far(const struct vcpu *v, u64 twin_sp)
 {
 	u64 behind = twin_sp - v->ss.twin + v->ss.lo + 24;
 
-	return *shstk_slot(twin_sp) == behind || *shstk_slot(twin_sp) == behind + 4;
+	return shstk_word(twin_sp) == behind || shstk_word(twin_sp) == behind + 4;
 }
+/* The areas of a shadow stack of s->hi - s->lo bytes; its alias has this protection, and nothing in it. 0 or -errno */
+long shstk_areas(struct shstk *s, int alias_prot) __must_check;
 /* what a shadow stack asked for with `size` has; 0 if there can be none */
 u64 shstk_size(u64 size);
+long shstk_create(struct vcpu *v, u64 size) __must_check;
 /* v's is this one from now on, empty */
 void shstk_use(struct vcpu *v, const struct shstk *s);
 void shstk_unmap(const struct shstk *s);
@@ -107,6 +132,30 @@ struct shstk_copy {
 long shstk_fork_prepare(struct vcpu *v, struct shstk_copy *c) __must_check;
 void shstk_fork_parent(struct shstk_copy *c);
 void shstk_fork_child(struct vcpu *v, struct shstk_copy *c);
+
+/*
+ * ssp.c: shadow stacks that are the guest's memory. Accesses anywhere; false: ssp_fault() tells the guest.
+ */
+bool ssp_load(struct vcpu *v, gaddr_t at, u64 *word) __must_check;
+bool ssp_store(struct vcpu *v, gaddr_t at, u64 word) __must_check;
+bool ssp_load32(struct vcpu *v, gaddr_t at, u32 *word) __must_check;
+bool ssp_store32(struct vcpu *v, gaddr_t at, u32 word) __must_check;
+/* 1: exchanged, 0: not `old`, -EFAULT */
+long ssp_exchange(struct vcpu *v, gaddr_t at, u64 old, u64 new) __must_check;
+void ssp_fault(struct vcpu *v, gaddr_t at, bool write);
+/* error bit 0 of an ordinary access that a shadow stack refused: is its page there? */
+u64 ssp_present_bit(gaddr_t at);
+/* SSP leaves this stack, and may come back to the word below it; it goes to ssp, wherever that is */
+void ssp_leave(struct vcpu *v);
+void ssp_enter(struct vcpu *v, gaddr_t ssp);
+/* pops so many bytes; pushes a word, on whatever stack SSP is in (false: no room) */
+void ssp_advance(struct vcpu *v, u64 bytes);
+bool ssp_push(struct vcpu *v, u64 word, u64 rsp) __must_check;
+/* may the fault at host address `addr` be an access to v's shadow stack? */
+static inline bool ssp_is_alias(const struct vcpu *v, u64 addr)
+{
+	return v->guest_ss && addr - (v->ss.alias - PAGE_SIZE) < v->ss.hi - v->ss.lo + 2 * PAGE_SIZE;
+}
 
 /* violation.c: the RET at v->rip does not match. Reports, and moves SSP to where the run can go on. True if the
  * word on the stack may be followed, false if #CP is to be raised */

@@ -18,6 +18,7 @@
 #define TRAP_CP 21
 #define SI_KERNEL_CODE 0x80
 #define SEGV_CPERR_CODE 10
+#define RESYNC_MAX 256 /* frames */
 
 void emul_ud(struct vcpu *v)
 {
@@ -115,16 +116,56 @@ bool emul_has_far64(void)
 	return b != 0x68747541 /* Auth(enticAMD) */ && b != 0x6f677948 /* Hygo(nGenuine) */;
 }
 
+/* the shadow word that a near return pops; false after a fault. *match: it is the one on the stack */
+static bool pop_matches(struct vcpu *v, u64 word, bool *match)
+{
+	gaddr_t ssp = vcpu_ssp(v);
+	u64 shadow = 0;
+
+	if (!v->guest_ss) {
+		*match = v->twin_sp < shstk_top(v) && *shstk_slot(v->twin_sp) == word;
+	} else if (ssp_load(v, ssp, &shadow)) {
+		*match = shadow == word;
+	} else {
+		ssp_fault(v, ssp, false);
+		return false;
+	}
+	return true;
+}
+
+/* Nobody checks, but calls of functions that longjmp left would never match again: back to the frame that does */
+static void resync(struct vcpu *v, u64 word)
+{
+	u64 end = min(shstk_top(v), v->twin_sp + 8 * RESYNC_MAX);
+
+	for (u64 t = v->twin_sp; t < end; t += 8)
+		if (*shstk_rec(t) == v->gregs[RSP] && *shstk_slot(t) == word)
+			v->twin_sp = t + 8;
+}
+
+static bool may_mismatch(struct vcpu *v, u64 word)
+{
+	if (!v->shstk_on) {
+		resync(v, word);
+		return true;
+	}
+	return eng.set.mode != GN_MODE_RUN && violation_return(v, word);
+}
+
 /* a near return in full: word and shadow word, `extra` bytes more from the stack */
 void emul_return(struct vcpu *v, u32 extra)
 {
 	u64 word, rsp = v->gregs[RSP], t = v->twin_sp;
+	bool match;
 
-	if (!emul_load(v, &word, rsp, 8))
+	if (!emul_load(v, &word, rsp, 8) || !pop_matches(v, word, &match))
 		return;
-	if (v->twin_sp < shstk_top(v) && *shstk_slot(v->twin_sp) == word) {
-		v->twin_sp += 8;
-	} else if (v->shstk_on && !violation_return(v, word)) {
+	if (match && likely(cpu_is_canonical(word))) {
+		if (v->guest_ss)
+			ssp_advance(v, 8);
+		else
+			v->twin_sp += 8;
+	} else if (!match && !may_mismatch(v, word)) {
 		emul_cp(v, 1);
 		return;
 	}
@@ -192,8 +233,8 @@ static void emul_call(struct vcpu *v, u64 target, u64 next, bool shadow)
 	}
 	if (!emul_store(v, rsp, &next, 8))
 		return;
-	if (shadow && !shstk_push(v, next, rsp)) {
-		emul_shadow_fault(v, vcpu_ssp(v) - 8, 0x46);
+	if (shadow && !ssp_push(v, next, rsp)) {
+		ssp_fault(v, vcpu_ssp(v) - 8, true);
 		return;
 	}
 	v->gregs[RSP] = rsp;
@@ -207,33 +248,12 @@ static void emul_cpuid(struct vcpu *v)
 	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
 	if (leaf == 7 && sub == 0)
 		c |= 1u << 7; /* SHSTK: the guest has a shadow stack */
+	if (leaf == 13 && sub == 1)
+		c |= 3u << 11; /* its state is of the kind that XSAVES saves for the kernel */
 	v->gregs[RAX] = a;
 	v->gregs[RBX] = b;
 	v->gregs[RCX] = c;
 	v->gregs[RDX] = d;
-}
-
-static void emul_ssp(struct vcpu *v, const struct insn *in)
-{
-	int reg = emul_rm(in);
-	u64 n;
-
-	if (in->class == INSN_RDSSP) {
-		if (v->shstk_on)
-			v->gregs[reg] = in->rex & 8 ? vcpu_ssp(v) : (u32)vcpu_ssp(v);
-	} else {
-		n = (v->gregs[reg] & 0xff) * (in->rex & 8 ? 8 : 4);
-		if (!v->shstk_on) {
-			emul_ud(v);
-			return;
-		}
-		if (v->twin_sp + n > shstk_top(v)) {
-			emul_shadow_fault(v, vcpu_ssp(v) + n - 8, 0x44);
-			return;
-		}
-		v->twin_sp += n;
-	}
-	v->rip += in->len;
 }
 
 /* on a CPU with transactions every one of them aborts at once, and for good */
@@ -262,9 +282,8 @@ static void emul_int(struct vcpu *v, const struct insn *in)
 		cpu_up.fault(v, SIGTRAP, SI_KERNEL_CODE, 0, TRAP_BP, 0);
 		break;
 	case 0x80:
-		rt_log_once("32-bit system call (int $0x80) refused");
-		v->gregs[RAX] = (u64)-ENOSYS;
 		v->rip += in->len;
+		v->gregs[RAX] = (u64)cpu_up.int80(v, (u32)v->gregs[RAX]);
 		break;
 	default:
 		emul_gp(v, in->imm << 3 | 2); /* a gate of CPL 0 in the IDT */
@@ -299,16 +318,35 @@ static void unknown(struct vcpu *v, const struct insn *in, const u8 *code)
 	emul_ud(v);
 }
 
+static void fetch(struct vcpu *v, struct insn *in, u8 code[16])
+{
+	size_t n = 15;
+
+	memset(code, 0, 16);
+	while (n && rt_copy_from_guest(code, v->rip, n))
+		n--;
+	insn_decode(in, code, 15, v->rip);
+}
+
+bool emul_faulting_transfer(struct vcpu *v)
+{
+	struct insn in;
+	u8 code[16];
+
+	fetch(v, &in, code);
+	if (in.class != INSN_CALL && in.class != INSN_CALL_IND && in.class != INSN_RET)
+		return false;
+	emul_insn(v);
+	return true;
+}
+
 void emul_insn(struct vcpu *v)
 {
 	struct insn in;
-	u8 code[16] = { 0 };
+	u8 code[16];
 	u64 target;
-	size_t n = 15;
 
-	while (n && rt_copy_from_guest(code, v->rip, n))
-		n--;
-	insn_decode(&in, code, 15, v->rip);
+	fetch(v, &in, code);
 	switch (in.class) {
 	case INSN_CPUID:
 		emul_cpuid(v);
@@ -332,10 +370,6 @@ void emul_insn(struct vcpu *v)
 	case INSN_RET:
 		emul_return(v, (u32)in.imm);
 		return;
-	case INSN_RDSSP:
-	case INSN_INCSSP:
-		emul_ssp(v, &in);
-		return;
 	case INSN_XBEGIN:
 		emul_xbegin(v, &in);
 		return;
@@ -343,6 +377,6 @@ void emul_insn(struct vcpu *v)
 		emul_int(v, &in);
 		return;
 	}
-	if (!emul_gs(v, &in, code) && !emul_mem(v, &in, code) && !emul_far(v, &in, code))
+	if (!emul_cet(v, &in, code) && !emul_gs(v, &in, code) && !emul_mem(v, &in, code) && !emul_far(v, &in, code))
 		unknown(v, &in, code);
 }

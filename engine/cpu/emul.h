@@ -9,6 +9,12 @@
 
 #include "cpu/cpu.h"
 
+#define FLAG_TF 0x100u
+#define FLAG_NT 0x4000u
+#define FLAG_AC 0x40000u
+#define FLAG_ID 0x200000u
+#define POPF_FLAGS (FLAGS_ARITH | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID) /* what POPF loads at CPL 3, with TF */
+
 #define CP_FAR 2 /* error code of #CP: far return or IRET */
 
 /* faults by name, errors as the CPU gives them */
@@ -39,9 +45,14 @@ static inline int emul_rm(const struct insn *in)
 /* m16:64 is Intel's; AMD's CPUs ignore REX.W there */
 bool emul_has_far64(void);
 
+/* a fault in the alias at v->rip: executes what stands there, which goes on elsewhere or faults as the guest sees it. False:
+ * it is nothing that uses the shadow stack */
+bool emul_faulting_transfer(struct vcpu *v);
+
 /* The instruction, or false if it is none of theirs. Afterwards v->rip is right, whether behind it or not. */
 bool emul_gs(struct vcpu *v, const struct insn *in, const u8 *code);  /* emul_gs.c: base and selector of gs */
 bool emul_mem(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_mem.c: gs: operands without ModRM */
+bool emul_cet(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_cet.c: shadow stacks */
 bool emul_far(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_far.c: far transfers, IRET */
 
 #endif

@@ -21,13 +21,9 @@
 #define AR_PRESENT 0x8000
 #define AR_LONG 0x200000
 
-#define FLAG_TF 0x100u
-#define FLAG_NT 0x4000u
-#define FLAG_AC 0x40000u
-#define FLAG_ID 0x200000u
-/* what IRET loads at CPL 3; not RF, which only matters to a debugger, nor TF (docs/deviations.md) */
-#define IRET_FLAGS16 (FLAGS_ARITH | FLAG_DF | FLAG_NT)
-#define IRET_FLAGS (IRET_FLAGS16 | FLAG_AC | FLAG_ID)
+/* what IRET loads at CPL 3, with TF; not RF, which only matters to a debugger */
+#define IRET_FLAGS POPF_FLAGS
+#define IRET_FLAGS16 (IRET_FLAGS & 0xffff)
 
 /* access rights of a descriptor that CPL 3 may see; 0 if there is none */
 static u32 rights(u16 sel)
@@ -96,12 +92,35 @@ static bool load_pointer(struct vcpu *v, const struct insn *in, const u8 *code, 
 	return emul_load(v, rip, at, size) && emul_load(v, sel, at + size, 2) && check_target(v, *sel, *rip, false);
 }
 
+/* the same on a shadow stack of the guest's; SSP moves once all of it is there */
+static bool push_guest(struct vcpu *v, u64 next, u64 rsp)
+{
+	gaddr_t ssp = vcpu_ssp(v), to = ssp & ~7ul;
+	const u64 words[3] = { 0x33, next, ssp };
+
+	if (ssp & 7 && !ssp_store32(v, ssp - 4, 0)) {
+		ssp_fault(v, ssp - 4, true);
+		return false;
+	}
+	for (int i = 0; i < 3; i++)
+		if (!ssp_store(v, to -= 8, words[i])) {
+			ssp_fault(v, to, true);
+			return false;
+		}
+	ssp_enter(v, to);
+	for (u32 i = 0; i < 3; i++)
+		*shstk_rec(v->twin_sp + 8 * i) = rsp + i;
+	return true;
+}
+
 /* the 24 bytes that a far call leaves on the shadow stack */
 static bool push_shadow(struct vcpu *v, u64 next, u64 rsp)
 {
 	gaddr_t ssp = vcpu_ssp(v);
 	u64 pad = ssp & 7;
 
+	if (v->guest_ss)
+		return push_guest(v, next, rsp);
 	if (v->twin_sp - pad - 24 < v->ss.twin) {
 		emul_shadow_fault(v, ssp - 8, 0x46);
 		return false;
@@ -137,6 +156,31 @@ static void far_jump(struct vcpu *v, const struct insn *in, const u8 *code, u32 
 		v->rip = rip;
 }
 
+static bool pop_guest(struct vcpu *v, u64 cs, u64 rip)
+{
+	gaddr_t ssp = vcpu_ssp(v);
+	u64 words[3]; /* SSP, address, CS */
+
+	if (ssp & 7) {
+		emul_cp(v, CP_FAR);
+		return false;
+	}
+	for (u32 i = 3; i--;)
+		if (!ssp_load(v, ssp + 8 * i, &words[i])) {
+			ssp_fault(v, ssp + 8 * i, false);
+			return false;
+		}
+	if (words[2] != cs || words[1] != rip || words[0] & 3) {
+		emul_cp(v, CP_FAR);
+		return false;
+	}
+	if (words[0] == ssp + 24)
+		ssp_advance(v, 24);
+	else
+		ssp_enter(v, words[0]);
+	return true;
+}
+
 /* the shadow stack's part of a return to cs:rip */
 static bool pop_shadow(struct vcpu *v, u64 cs, u64 rip)
 {
@@ -144,6 +188,8 @@ static bool pop_shadow(struct vcpu *v, u64 cs, u64 rip)
 
 	if (!v->shstk_on)
 		return true;
+	if (v->guest_ss)
+		return pop_guest(v, cs, rip);
 	if ((vcpu_ssp(v) & 7 || t + 24 > shstk_top(v) || *shstk_slot(t + 16) != cs || *shstk_slot(t + 8) != rip) &&
 	    !violation_far(v, cs, rip)) {
 		emul_cp(v, CP_FAR);
@@ -199,6 +245,7 @@ static void iret(struct vcpu *v, u32 size)
 	v->rip = f[0];
 	v->rflags = (v->rflags & ~mask) | (f[2] & mask);
 	v->gregs[RSP] = f[3];
+	step_set(v, f[2] & FLAG_TF);
 }
 
 bool emul_far(struct vcpu *v, const struct insn *in, const u8 *code)

@@ -70,11 +70,11 @@ static void refresh(struct vcpu *v)
 	v->kit_stack = stack;
 }
 
-static void drop_stack(struct vcpu *v)
+void kit_drop_stack(struct vcpu *v)
 {
 	if (v->kit_stack.hi)
 		shstk_unmap(&v->kit_stack);
-	v->kit_stack = (struct shstk){ 0 };
+	v->kit_stack = v->home = (struct shstk){ 0 };
 }
 
 struct vcpu *kit_get(void)
@@ -87,7 +87,7 @@ struct vcpu *kit_get(void)
 	foreign = v->foreign_stack;
 	refresh(v);
 	if (foreign)
-		drop_stack(v);
+		kit_drop_stack(v);
 	return v;
 }
 
@@ -99,11 +99,10 @@ long kit_stack(struct vcpu *v, u64 size)
 		shstk_use(v, &v->kit_stack);
 		return 0;
 	}
-	drop_stack(v);
+	kit_drop_stack(v);
 	r = shstk_create(v, size);
-	/* in run mode the guest can do with it what it likes */
-	if (!r && rt_owns(v->ss.lo, v->ss.hi))
-		v->kit_stack = v->ss;
+	if (!r)
+		v->kit_stack = v->home;
 	return r;
 }
 
@@ -129,7 +128,7 @@ void kit_put(struct vcpu *v)
 {
 	if (keep(v, 1))
 		return;
-	drop_stack(v);
+	kit_drop_stack(v);
 	rt_unmap(v, REGION);
 }
 
@@ -137,7 +136,7 @@ void __noreturn kit_leave(struct vcpu *v, int status)
 {
 	if (keep(v, 0))
 		cpu_leave_and_exit(status);
-	drop_stack(v);
+	kit_drop_stack(v);
 	rt_disown_range(v, REGION);
 	cpu_free_and_exit(v, REGION, status);
 }

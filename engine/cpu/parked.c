@@ -79,7 +79,7 @@ void parked_put(struct vcpu *v, u64 until, u64 rsp)
 
 		if (at < own_lo || at > own_hi) {
 			if (!cpu_same_stack(at, rsp)) {
-				put(p, *shstk_slot(t), at);
+				put(p, shstk_word(t), at);
 				continue;
 			}
 			own_lo = min(own_lo, at);
@@ -120,7 +120,7 @@ void parked_resume(struct vcpu *v, u64 rsp, u64 word)
 	if (v->twin_sp - v->ss.twin < 8ul * (top - i))
 		return;
 	for (; i < top; i++) {
-		(void)shstk_push(v, p->at[i].word, p->at[i].rsp);
+		(void)!ssp_push(v, p->at[i].word, p->at[i].rsp);
 		p->at[i].rsp = 0;
 	}
 	/* the frame that returns now, and those that had left it when it was parked */

@@ -6,6 +6,8 @@
 #include <linux/signal.h>
 #include <linux/mman.h>
 #include "cpu/cpu.h"
+#include "cpu/emul.h"
+#include "cpu/window.h"
 #include "gnomon/board.h"
 #include "gnomon/exit.h"
 #include "rt/engine.h"
@@ -22,6 +24,7 @@ static void flush_everything(struct vcpu *v)
 	stop_others(v);
 	__atomic_or_fetch(&v->pending, PEND_FLUSH, __ATOMIC_SEQ_CST);
 	cache_flush_all();
+	win_forget_all();
 	v->stat_flush++;
 }
 
@@ -75,6 +78,27 @@ static struct block *build_store(struct vcpu *v, const struct xlate_source *s, u
 	return b;
 }
 
+/* What a guest that single-steps runs next, and nothing else. A store into its own page goes ahead unguarded, as above */
+static struct block *build_step(struct vcpu *v, const struct xlate_source *s)
+{
+	bool one = xlate_opts.one_insn;
+	struct block *b;
+
+	if (v->store_at != s->pc)
+		cpu_up.guard_code(PAGE_DOWN(s->pc));
+	v->store_at = 0;
+	xlate_opts.one_insn = true;
+	b = xlate_block(s, RES_STEP);
+	if (!b) {
+		flush_everything(v);
+		b = xlate_block(s, RES_STEP);
+	}
+	xlate_opts.one_insn = one;
+	if (b && b->flags & BLOCK_STRADDLE)
+		cpu_up.guard_code(PAGE_DOWN(s->pc) + PAGE_SIZE);
+	return b;
+}
+
 static void __noreturn no_memory(gaddr_t pc)
 {
 	/* what was not run to its end is not clean: no verdict */
@@ -91,6 +115,17 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 
 	if (!source_at(v, pc, &s, buf))
 		return NULL;
+	if (res & RES_STEP) {
+		if (v->step.code) {
+			s.code = v->step.code;
+			s.avail = 16;
+			s.straddle = NULL;
+		}
+		b = build_step(v, &s);
+		if (!b)
+			no_memory(pc);
+		return b;
+	}
 	if (v->store_at == pc) {
 		b = build_store(v, &s, res);
 		if (b)
@@ -99,6 +134,10 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 	if (unlikely(pc >= eng.unlock_lo && pc < eng.unlock_hi) && !eng.unlock_used) {
 		eng.unlock_used = true;
 		cpu_up.unlock_used(v);
+	}
+	if (unlikely(pc == eng.watch_entry)) {
+		eng.watch_entry = 0;
+		cpu_up.at_entry(v);
 	}
 	t0 = cpu_stats_clock();
 	cpu_up.guard_code(PAGE_DOWN(pc));
@@ -135,6 +174,14 @@ struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 	}
 	v->catch = NULL;
 	return b;
+}
+
+struct block *cpu_build_step(struct vcpu *v, const u8 *code)
+{
+	struct block *b = cache_find(v->rip, RES_STEP);
+
+	v->step.code = code;
+	return b ? b : cpu_build(v, v->rip, RES_STEP);
 }
 
 /* [holds: cache_lock] host entry for pc; NULL where the guest cannot execute. *b may be NULL for an entry inside */
@@ -227,6 +274,10 @@ void cpu_on_exit(struct vcpu *v)
 
 	v->rip = exit_target(x);
 	cpu_go_outside(v);
+	if (unlikely(v->step.on)) {
+		step_exit(v);
+		return;
+	}
 	cpu_lock_cache(v);
 	v->stat_dispatch++;
 	v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
@@ -315,7 +366,8 @@ void cpu_on_ret(struct vcpu *v)
 	cpu_go_outside(v);
 	if (extra) { /* it matched before it got here; only its twin led nowhere */
 		v->gregs[RSP] -= extra;
-		*shstk_slot(v->twin_sp) = *(u64 *)v->gregs[RSP];
+		if (rt_copy_from_guest(shstk_slot(v->twin_sp), v->gregs[RSP], 8))
+			BUG_ON(!v->guest_ss); /* its memory went away meanwhile: the return will find out */
 	}
 	emul_return(v, extra);
 	cpu_prepare(v);
@@ -325,11 +377,16 @@ void cpu_on_pending(struct vcpu *v);
 void cpu_on_pending(struct vcpu *v)
 {
 	cpu_go_outside(v);
+	if (unlikely(v->step.on))
+		step_interrupted(v);
 	if (v->pending & (PEND_FLUSH | PEND_STALE))
 		stop_forget(v);
 	if (v->pending & PEND_SIGNAL)
 		cpu_up.deliver(v);
-	cpu_prepare(v);
+	if (unlikely(v->pending & PEND_STEP))
+		step_one(v);
+	else
+		cpu_prepare(v);
 }
 
 void cpu_on_signal(struct vcpu *v);
@@ -344,6 +401,12 @@ void cpu_on_fault(struct vcpu *v)
 	struct cpu_fault f = v->fault;
 
 	cpu_go_outside(v);
+	if (unlikely(v->step.on))
+		step_interrupted(v);
+	if (unlikely(ssp_is_alias(v, f.addr)) && emul_faulting_transfer(v)) {
+		cpu_prepare(v);
+		return;
+	}
 	if (unlikely(shstk_is_full(v, f.addr))) {
 		if (shstk_prune(v)) {
 			cpu_prepare(v);
@@ -353,6 +416,8 @@ void cpu_on_fault(struct vcpu *v)
 		f.code = cpu_up.prot(PAGE_DOWN(f.addr), NULL) < 0 ? 1 : 2;
 		f.err = 0x46;
 	}
+	if (f.trapno == 14 && f.err & 2 && !(f.err & 1))
+		f.err |= ssp_present_bit(f.addr); /* the page may be there, but not for the host's view of it yet */
 	cpu_up.fault(v, f.signo, f.code, f.addr, f.trapno, f.err);
 	cpu_prepare(v);
 }

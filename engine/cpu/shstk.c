@@ -6,6 +6,8 @@
  */
 #include <linux/mman.h>
 #include "cpu/cpu.h"
+#include "gnomon/board.h"
+#include "rt/engine.h"
 
 #define GUARD PAGE_SIZE /* above the top: a return on an empty stack reads zeroes there, and goes the slow way */
 
@@ -46,17 +48,16 @@ static void unmap(struct span a)
 	sys2(__NR_munmap, a.lo, a.hi - a.lo);
 }
 
-static long map_span(struct span a)
+static long map_span(struct span a, int prot)
 {
-	long p = map_at(a.lo, a.hi - a.lo, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED);
+	long p = map_at(a.lo, a.hi - a.lo, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED);
 
 	rt_own_range((void *)a.lo, a.hi - a.lo);
 	return p;
 }
 
-/* the three engine areas, laid out inside one reservation whose gaps are given back. s->lo, hi are set */
-static long lay_out(struct shstk *s)
+/* inside one reservation whose gaps are given back */
+long shstk_areas(struct shstk *s, int alias_prot)
 {
 	u64 size = s->hi - s->lo, span = PAGE_UP(SHSTK_TWIN_DELTA + SHSTK_REC_DELTA + size + 4 * PAGE_SIZE);
 	long r = map_at(0, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE), p;
@@ -65,21 +66,31 @@ static long lay_out(struct shstk *s)
 		return r;
 	s->alias = (u64)r + GUARD;
 	s->twin = s->alias + SHSTK_TWIN_DELTA;
-	p = map_span(aliases(s));
+	p = map_span(aliases(s), alias_prot);
 	if (!sys_failed(p))
-		p = sys5(__NR_mremap, s->lo, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, s->alias);
+		p = map_span(twins(s), PROT_READ | PROT_WRITE);
 	if (!sys_failed(p))
-		p = sys3(__NR_mprotect, s->alias - GUARD, GUARD, PROT_NONE);
-	if (!sys_failed(p))
-		p = map_span(twins(s));
-	if (!sys_failed(p))
-		p = map_span(records(s));
+		p = map_span(records(s), PROT_READ | PROT_WRITE);
 	/* what lies between goes back only now: another thread would map into the holes */
 	sys2(__NR_munmap, aliases(s).hi, twins(s).lo - aliases(s).hi);
 	sys2(__NR_munmap, twins(s).hi, records(s).lo - twins(s).hi);
 	if ((u64)r + span > records(s).hi)
 		sys2(__NR_munmap, records(s).hi, (u64)r + span - records(s).hi);
-	return sys_failed(p) ? p : 0;
+	if (!sys_failed(p))
+		return 0;
+	unmap(aliases(s));
+	unmap(twins(s));
+	unmap(records(s));
+	return p;
+}
+
+/* the alias of a stack that is the engine's own */
+static long fill_alias(const struct shstk *s)
+{
+	u64 size = s->hi - s->lo;
+	long p = sys5(__NR_mremap, s->lo, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, s->alias);
+
+	return sys_failed(p) ? p : sys3(__NR_mprotect, s->alias - GUARD, GUARD, PROT_NONE);
 }
 
 u64 shstk_size(u64 size)
@@ -89,9 +100,8 @@ u64 shstk_size(u64 size)
 
 void shstk_use(struct vcpu *v, const struct shstk *s)
 {
-	v->ss = *s;
-	v->own_lo = s->lo;
-	v->own_size = s->hi - s->lo;
+	v->ss = v->home = *s;
+	v->guest_ss = false;
 	v->twin_sp = shstk_top(v);
 }
 
@@ -108,7 +118,9 @@ long shstk_create(struct vcpu *v, u64 size)
 		return p;
 	s.lo = (u64)p;
 	s.hi = s.lo + size;
-	ret = lay_out(&s);
+	ret = shstk_areas(&s, PROT_READ | PROT_WRITE);
+	if (!ret)
+		ret = fill_alias(&s);
 	if (ret) {
 		sys2(__NR_munmap, p, size);
 		return ret;
@@ -121,23 +133,17 @@ long shstk_create(struct vcpu *v, u64 size)
 	return 0;
 }
 
+long shstk_first(struct vcpu *v, u64 size)
+{
+	return kit_stack(v, size);
+}
+
 void shstk_unmap(const struct shstk *s)
 {
 	unmap((struct span){ s->lo, s->hi });
 	unmap(aliases(s));
 	unmap(twins(s));
 	unmap(records(s));
-}
-
-void shstk_release(struct vcpu *v)
-{
-	parked_release(v);
-	if (v->ss.hi == v->ss.lo || !v->own_lo)
-		return;
-	shstk_unmap(&v->ss);
-	v->own_lo = 0;
-	if (v->kit_stack.lo == v->ss.lo)
-		v->kit_stack = (struct shstk){ 0 };
 }
 
 bool shstk_push(struct vcpu *v, u64 word, u64 rsp)
@@ -169,24 +175,25 @@ void shstk_forget_all(struct vcpu *v)
 }
 
 /*
- * The shadow stack is shared memory, which fork does not copy: the parent makes a second one with the live part
- * before, the child moves it over both of its views before it runs.
+ * The engine's shadow stack is shared memory, which fork does not copy: the parent makes a second one with the live part
+ * before, the child moves it over both of its views before it runs. The guest's own are kern/shadow_fork.c's.
  */
 long shstk_fork_prepare(struct vcpu *v, struct shstk_copy *c)
 {
-	u64 used = v->twin_sp - v->ss.twin;
+	/* of one that was left nobody knows how much lives */
+	u64 used = v->guest_ss ? 0 : v->twin_sp - v->ss.twin;
 	long p;
 
-	c->size = v->ss.hi - v->ss.lo;
+	c->size = v->home.hi - v->home.lo;
 	c->map = 0;
-	if (!c->size)
+	if (!c->size || (v->guest_ss && eng.set.mode == GN_MODE_RUN))
 		return 0;
 	p = map_at(0, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE);
 	if (sys_failed(p))
 		return p;
 	c->map = (u64)p;
 	used = used >= 512 ? used - 512 : 0; /* a little of the dead part, too */
-	memcpy((void *)(c->map + used), (void *)(v->ss.alias + used), c->size - used);
+	memcpy((void *)(c->map + used), (void *)(v->home.alias + used), c->size - used);
 	return 0;
 }
 
@@ -201,11 +208,13 @@ void shstk_fork_child(struct vcpu *v, struct shstk_copy *c)
 	const int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
 	long p;
 
-	if (!c->map)
+	if (!c->map) { /* the parent's */
+		kit_drop_stack(v);
 		return;
-	p = sys5(__NR_mremap, c->map, 0, c->size, fixed, v->ss.alias);
-	BUG_ON((u64)p != v->ss.alias);
-	p = sys5(__NR_mremap, c->map, c->size, c->size, fixed, v->ss.lo);
-	BUG_ON((u64)p != v->ss.lo);
-	sys3(__NR_mprotect, v->ss.lo, c->size, PROT_READ);
+	}
+	p = sys5(__NR_mremap, c->map, 0, c->size, fixed, v->home.alias);
+	BUG_ON((u64)p != v->home.alias);
+	p = sys5(__NR_mremap, c->map, c->size, c->size, fixed, v->home.lo);
+	BUG_ON((u64)p != v->home.lo);
+	sys3(__NR_mprotect, v->home.lo, c->size, PROT_READ);
 }

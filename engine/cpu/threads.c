@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include "cpu/cpu.h"
 #include "cpu/stop.h"
+#include "cpu/window.h"
 #include "gnomon/board.h"
 #include "rt/engine.h"
 
@@ -130,8 +131,13 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 		return ret;
 	cpu_up.hold_signals(v, false);
 	list_begin(); /* before the locks of kern/: the dispatcher asks it for protections with this one held */
-	if (cpu_up.fork)
-		cpu_up.fork(0);
+	ret = cpu_up.fork ? cpu_up.fork(0) : 0;
+	if (ret) {
+		list_end();
+		shstk_fork_parent(&copy);
+		cpu_up.release_signals(v);
+		return ret;
+	}
 	ca->stack = ca->stack_size = 0;
 	v->birth = ca->flags;
 	ca->flags &= ~CLONE_CLEAR_SIGHAND; /* our handlers must stay: sig/ does it */
@@ -141,7 +147,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 			   ca->parent_tid, ca->child_tid, ca->tls);
 	if (ret) {
 		if (cpu_up.fork)
-			cpu_up.fork(1);
+			(void)!cpu_up.fork(1);
 		list_end();
 		shstk_fork_parent(&copy);
 		cpu_up.release_signals(v);
@@ -158,9 +164,12 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	strangers = 0;
 	v->pid = (int)sys0(__NR_getpid);
 	v->tid = (int)sys0(__NR_gettid);
-	shstk_fork_child(v, &copy);
+	win_after_fork();
+	if (ca->flags & CLONE_VFORK) /* its end frees nothing */
+		v->own_lo = v->own_size = 0;
 	if (cpu_up.fork)
-		cpu_up.fork(2);
+		(void)!cpu_up.fork(2);
+	shstk_fork_child(v, &copy);
 	if (stack)
 		v->gregs[RSP] = stack;
 	if (cpu_child_init)
@@ -175,6 +184,7 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	memcpy(c->gregs, v->gregs, sizeof(c->gregs));
 	c->gregs[RAX] = 0;
 	c->rflags = v->rflags;
+	step_set(c, v->tf);
 	c->guest_gs = v->guest_gs;
 	c->guest_gs_sel = v->guest_gs_sel;
 	c->pid = v->pid;
@@ -187,12 +197,16 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	if (ca->flags & CLONE_VFORK) {
 		c->vfork_child = true;
 		c->ss = v->ss;
+		c->home = v->home;
+		c->guest_ss = v->guest_ss;
 		c->twin_sp = v->twin_sp;
 		return 0;
 	}
 	if (ca->flags & CLONE_CHILD_CLEARTID)
 		c->clear_tid = ca->child_tid;
-	return kit_stack(c, ca->stack_size ? ca->stack_size : v->ss.hi - v->ss.lo);
+	if (cpu_abi_stack(v))
+		return cpu_up.shadow_new(c, ca->stack_size);
+	return kit_stack(c, ca->stack_size ? ca->stack_size : v->home.hi - v->home.lo);
 }
 
 void cpu_child_start(struct vcpu *v);
@@ -269,7 +283,7 @@ static void drop_child(struct vcpu *c)
 static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	struct vcpu *c = kit_get();
-	u64 newest[2] = { *shstk_slot(v->twin_sp), *shstk_rec(v->twin_sp) };
+	u64 newest[2] = { shstk_word(v->twin_sp), *shstk_rec(v->twin_sp) };
 	long ret;
 
 	if (!c)
@@ -296,7 +310,7 @@ static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 	cpu_up.release_signals(v); /* a thread may be gone by now, and c with it */
 	if (ret < 0 || ca->flags & CLONE_VFORK)
 		drop_child(c);
-	if (ca->flags & CLONE_VFORK && v->shstk_on)
+	if (ca->flags & CLONE_VFORK && v->shstk_on && !v->guest_ss)
 		mend_after_vfork(v, newest);
 	return ret;
 }

@@ -39,6 +39,9 @@ struct vcpu *cpu_first_thread(void);
 long cpu_clone(struct vcpu *v, const struct kclone_args *ca, size_t size);
 extern void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
+/* the guest's trap flag; by the thread itself. [as-safe] */
+void step_set(struct vcpu *v, bool on);
+
 /* Takes the calling thread off the list: it will run no guest code any more. True if it was the last one of its
  * process. */
 bool cpu_thread_leave(struct vcpu *v);
@@ -57,8 +60,11 @@ void __noreturn cpu_run(struct vcpu *v);
  * to a guarded page): sever every block there. Call before the change. */
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end);
 
-/* shadow stack for a new program image, or ARCH_SHSTK_ENABLE: fresh and empty. 0 or -errno */
-long shstk_create(struct vcpu *v, u64 size);
-void shstk_release(struct vcpu *v);
+/* the engine's own shadow stack for a new program image: fresh and empty. 0 or -errno */
+long shstk_first(struct vcpu *v, u64 size) __must_check;
+/* SSP goes to the top of [lo, lo+size), which the guest has as a shadow stack: its own from now on */
+void shstk_adopt(struct vcpu *v, gaddr_t lo, u64 size);
+/* back to the engine's own, empty */
+long ssp_home(struct vcpu *v) __must_check;
 
 #endif

@@ -67,6 +67,8 @@ struct vcpu {
 	u32 left;                /* SLOT_LEFT: the thread has ended, its kit is free (cpu/kit.c) */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
+	struct shstk home;       /* the engine's own for this thread; none: hi == 0 */
+	bool guest_ss;           /* the current one is the guest's memory, seen through a window (cpu/window.h) */
 	bool shstk_on;           /* checks are enforced / reported for this thread */
 	bool wrss_on;
 	u64 shstk_features, shstk_locked; /* arch_prctl masks */
@@ -102,6 +104,14 @@ struct vcpu {
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
 	u32 trace_at;
 	struct switch_memo switches[SWITCH_MEMOS];
+	bool tf;                 /* the guest's trap flag; set by step_set() */
+	struct stepping {        /* an instruction runs alone for it (step.c) */
+		gaddr_t rip, next;
+		bool on;
+		bool addr32, quiet;  /* counts with ECX; the trap behind it is lost */
+		u8 rep, opcode;      /* the prefix that repeats it */
+		const u8 *code;      /* 32 bytes to translate in place of its own */
+	} step;
 	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
 	u32 chaos;
 };
@@ -109,6 +119,7 @@ struct vcpu {
 #define PEND_SIGNAL 1  /* sig/ has something to deliver */
 #define PEND_STALE 2   /* blocks died: twins may lead into them, and so may the address to resume at */
 #define PEND_FLUSH 4   /* everything was flushed: tables and twins are stale from end to end */
+#define PEND_STEP 8    /* the trap flag is set: one instruction at a time */
 
 static inline struct vcpu *vcpu_self(void)
 {
@@ -142,6 +153,10 @@ struct cpu_upcalls {
 	/* a guest SYSCALL: number and arguments in v->gregs, v->rip is the instruction behind it.
 	 * Sets gregs[RAX] (rcx, r11 are set by the caller) or any other state. */
 	void (*syscall)(struct vcpu *v);
+	/* [holds: cache_lock] code at eng.watch_entry is translated, to be run next */
+	void (*at_entry)(struct vcpu *v);
+	/* a 32-bit system call by int $0x80: its result */
+	long (*int80)(struct vcpu *v, u32 nr);
 	/* v->rip is in the vsyscall page: what the kernel does there, or false if it is a page like others. NULL until
 	 * the host is known to have one */
 	bool (*vsyscall)(struct vcpu *v);
@@ -152,6 +167,11 @@ struct cpu_upcalls {
 	void (*fault)(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err);
 	/* guest protection of the page at `page`: PROT_* bits, -1 if not mapped; *end = end of that run */
 	int (*prot)(gaddr_t page, gaddr_t *end);
+	/* Is `at` in a shadow stack of the guest's? Then *ret is it, as far as it lies in one window, which is made where there
+	 * was none. */
+	bool (*shadow)(gaddr_t at, struct shstk *ret);
+	/* a thread or process with its shadow stack in the guest's memory: 0 or -errno */
+	long (*shadow_new)(struct vcpu *v, u64 size);
 	/* translated code now exists in this page: make guest stores to it fault. Returns 0, or 1 if the
 	 * page changes too often to protect (its blocks then check themselves) */
 	int (*guard_code)(gaddr_t page);
@@ -178,8 +198,8 @@ struct cpu_upcalls {
 	void (*hold_signals)(struct vcpu *v, bool all);
 	void (*release_signals)(struct vcpu *v);
 	/* around a host fork that copies memory: 0 before it (takes the locks of kern/; cache_lock is taken
-	 * earlier), 1 behind it in the parent, 2 in the child */
-	void (*fork)(int phase);
+	 * earlier; -ENOMEM: none are held), 1 behind it in the parent, 2 in the child */
+	long (*fork)(int phase);
 };
 extern struct cpu_upcalls cpu_up;
 

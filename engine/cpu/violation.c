@@ -53,7 +53,7 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 		if ((at < low || at > max(high, base)) && !cpu_same_stack(base, at))
 			break;
 		low = min(low, at);
-		w->token = *shstk_slot(w->t) & SHSTK_TOKEN;
+		w->token = shstk_word(w->t) & SHSTK_TOKEN;
 		if (at <= high)
 			continue;
 		high = at;
@@ -61,7 +61,7 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 			continue;
 		if (at == rsp && !p->victim)
 			p->victim = w->t;
-		if (at == rsp && *shstk_slot(w->t) == word)
+		if (at == rsp && shstk_word(w->t) == word)
 			p->frame = w->t;
 		if (at > rsp && !p->above)
 			p->above = w->t;
@@ -80,7 +80,7 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 			break;
 		low = min(low, at);
 		high = max(high, at);
-		w->token = *shstk_slot(w->t) & SHSTK_TOKEN;
+		w->token = shstk_word(w->t) & SHSTK_TOKEN;
 	}
 }
 
@@ -89,7 +89,7 @@ static u64 find_older(struct vcpu *v, u64 rsp, u64 word)
 	u64 end = min(shstk_top(v), v->twin_sp + 8 * OLDER_MAX);
 
 	for (u64 t = v->twin_sp; t < end; t += 8)
-		if (*shstk_rec(t) == rsp && *shstk_slot(t) == word)
+		if (*shstk_rec(t) == rsp && shstk_word(t) == word)
 			return t;
 	return 0;
 }
@@ -170,7 +170,7 @@ static void fill_frames(struct vcpu *v, struct violation *viol)
 	for (u64 t = v->twin_sp; t < shstk_top(v) && viol->nframes < VIOL_FRAMES; t += 8) {
 		bool far = shstk_is_far(v, t);
 
-		viol->frames[viol->nframes++] = *shstk_slot(far ? t + 8 : t);
+		viol->frames[viol->nframes++] = shstk_word(far ? t + 8 : t);
 		t += far ? 16 : 0;
 	}
 }
@@ -181,7 +181,7 @@ static bool report(struct vcpu *v, struct violation *viol, u64 word)
 	u64 t = v->twin_sp;
 
 	if (t < shstk_top(v)) {
-		viol->expected = *shstk_slot(shstk_is_far(v, t) ? t + 8 : t);
+		viol->expected = shstk_word(shstk_is_far(v, t) ? t + 8 : t);
 		viol->call = switcher_call_site(viol->expected);
 	}
 	viol->ret = v->rip;
@@ -216,7 +216,7 @@ bool violation_far(struct vcpu *v, u64 cs, u64 rip)
 	struct violation viol = { .class = GN_CP_OTHER };
 	u64 t = v->twin_sp, top = shstk_top(v);
 
-	while (t + 24 <= top && !(shstk_is_far(v, t) && *shstk_slot(t + 8) == rip && *shstk_slot(t + 16) == cs &&
+	while (t + 24 <= top && !(shstk_is_far(v, t) && shstk_word(t + 8) == rip && shstk_word(t + 16) == cs &&
 				  *shstk_rec(t) == v->gregs[RSP]))
 		t += 8;
 	if (t + 24 <= top) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guarded pages: pages the guest may write, made read-only for the host because code was translated from them. A
- * hash table by page, under vma_lock; entries without a guard are dropped when it fills up.
+ * Guarded pages: pages the guest may write, made read-only for the host because code was translated from them, or from
+ * another mapping of the same memory. A hash table by page, under vma_lock; entries without a guard are dropped when it fills up.
  *
  * Lifting needs cpu_invalidate() between two looks at the table, with the lock released: the entry is LEAVING for
  * as long, and the page stays read-only. If code was translated from the page meanwhile (guard_code gave the entry
@@ -21,6 +21,7 @@ struct guard {
 	gaddr_t page; /* 0: free entry */
 	u32 gen;
 	u8 state;
+	u64 seen;     /* vma_shared_changes when its aliases were guarded */
 };
 
 static struct guard first_table[FIRST_CAP];
@@ -28,6 +29,7 @@ static struct guard *table = first_table;
 static u32 cap = FIRST_CAP, used;
 static u32 last_gen;
 u32 vma_nguarded;
+u64 vma_shared_changes = 1;
 
 static u32 slot_of(const struct guard *t, u32 n, gaddr_t page)
 {
@@ -91,30 +93,57 @@ static bool area_of(gaddr_t page, struct vma *a)
 	return vma_find_locked(page, a) && a->start <= page;
 }
 
+/* [holds: lock] one page of area a */
+static int guard_page(gaddr_t page, const struct vma *a)
+{
+	struct guard *g = a->flags & VMA_SEALED ? NULL : lookup_or_add(page);
+
+	if (!g)
+		return 1;
+	/* LEAVING: still read-only, and the new generation tells the leaver to start again */
+	if (g->state == GUARD_NONE) {
+		if (sys3(__NR_mprotect, page, PAGE_SIZE, vma_host_prot(a->prot) & ~PROT_WRITE))
+			return 1;
+		vma_nguarded++;
+	}
+	g->state = GUARD_ON;
+	g->gen = ++last_gen;
+	return 0;
+}
+
+/* [holds: lock] wherever else the memory of this page can be written to */
+static int guard_aliases(gaddr_t page, const struct vma *a)
+{
+	struct guard *g = lookup_or_add(page);
+	struct vma piece = *a, other;
+	int ret = 0;
+
+	if (g && g->seen == vma_shared_changes)
+		return 0;
+	piece.start = page;
+	piece.end = page + PAGE_SIZE;
+	for (gaddr_t at = 0; alias_next_locked(&piece, at, &other); at = other.end)
+		if (other.start != page && (other.prot & PROT_WRITE) && (other.flags & VMA_SHARED))
+			ret |= guard_page(other.start, &other);
+	g = lookup(page);
+	if (g)
+		g->seen = vma_shared_changes;
+	return ret;
+}
+
 int vma_guard_code(gaddr_t page)
 {
-	struct guard *g;
 	struct vma a;
 	int ret = 0;
 
 	page = PAGE_DOWN(page);
 	vma_lock();
-	if (!area_of(page, &a) || !(a.prot & PROT_WRITE) || (a.flags & VMA_SHSTK))
-		goto out;
-	ret = 1;
-	g = a.flags & VMA_SEALED ? NULL : lookup_or_add(page);
-	if (!g)
-		goto out;
-	/* LEAVING: still read-only, and the new generation tells the leaver to start again */
-	if (g->state == GUARD_NONE) {
-		if (sys3(__NR_mprotect, page, PAGE_SIZE, vma_host_prot(a.prot) & ~PROT_WRITE))
-			goto out;
-		vma_nguarded++;
+	if (area_of(page, &a) && !(a.flags & VMA_SHSTK)) {
+		if (a.prot & PROT_WRITE)
+			ret = guard_page(page, &a);
+		if (a.object && alias_possible_locked(&a))
+			ret |= guard_aliases(page, &a);
 	}
-	g->state = GUARD_ON;
-	g->gen = ++last_gen;
-	ret = 0;
-out:
 	vma_unlock();
 	return ret;
 }
@@ -138,6 +167,7 @@ static bool guard_off(struct guard *g)
 	}
 	g->state = GUARD_NONE;
 	vma_nguarded--;
+	vma_shared_changes++;
 	return true;
 }
 
@@ -145,6 +175,7 @@ static void invalidate_page(struct vcpu *v, gaddr_t page)
 {
 	vma_unlock();
 	cpu_invalidate(v, page, page + PAGE_SIZE);
+	alias_invalidate(v, page, page + PAGE_SIZE);
 	vma_lock();
 }
 
@@ -264,6 +295,7 @@ static void drop(struct guard *g, bool host_prot)
 		rt_log_once("too many mappings: a page of translated code cannot be made writable again");
 	g->state = GUARD_NONE;
 	vma_nguarded--;
+	vma_shared_changes++;
 }
 
 void guard_drop_locked(gaddr_t start, gaddr_t end, bool host_prot)

@@ -58,6 +58,7 @@ extern const char *const kern_syscall_names[]; /* "" where there is none */
 long kern_init(struct vcpu *v) __must_check;
 void kern_syscall(struct vcpu *v);      /* cpu_up.syscall */
 bool kern_vsyscall(struct vcpu *v);     /* cpu_up.vsyscall (vsyscall.c) */
+long kern_int80(struct vcpu *v, u32 nr); /* cpu_up.int80 (sys_arch_prctl.c) */
 /* the host's call of a handler's own number: sleeps interruptibly where the table says so */
 long kern_host(struct vcpu *v, long nr, const u64 a[6]);
 /* a result into guest memory */
@@ -77,9 +78,14 @@ struct kthread *kthread_get(struct vcpu *v); /* makes it; NULL when memory is ou
 extern int kern_pid;    /* of the process whose memory this is: a vfork child's v->pid differs */
 void kern_child_init(struct vcpu *v, bool shares_vm);
 /* around a fork that copies memory: cpu_up.fork */
-void kern_fork(int phase);
-/* enters v's shadow stack in the guest's memory map */
-void kern_note_shstk(struct vcpu *v);
+long kern_fork(int phase);
+
+/* sys_mm.c, sys_madvise.c: to be called for a part of a range, too */
+SYSCALL(munmap);
+SYSCALL(mprotect);
+SYSCALL(pkey_mprotect);
+SYSCALL(madvise);
+SYSCALL(arch_prctl);
 
 /* restart.c */
 void kern_restart_init(void);

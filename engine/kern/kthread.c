@@ -7,6 +7,7 @@
 #include "kern/kern.h"
 #include "kern/report.h"
 #include "kern/robust.h"
+#include "kern/shadow.h"
 #include "kern/vma.h"
 
 int kern_pid;
@@ -42,9 +43,8 @@ static void thread_end(struct vcpu *v)
 	struct kthread *k = v->k;
 
 	robust_exit(v);
-	/* the kernel unmaps a thread's own shadow stack with it */
-	if (eng.set.mode == GN_MODE_RUN && v->own_size && !rt_owns(v->own_lo, v->own_lo + v->own_size))
-		vma_clear(v->own_lo, v->own_lo + v->own_size);
+	if (v->own_size) /* the kernel unmaps a thread's own shadow stack with it */
+		shadow_unmap(vcpu_self(), v->own_lo, v->own_size);
 	if (k) {
 		v->k = NULL;
 		rt_lock(&lock);
@@ -55,13 +55,6 @@ static void thread_end(struct vcpu *v)
 	sig_thread_exit(v);
 }
 
-/* in run mode the shadow stack is the guest's own memory; in the others the engine keeps it to itself */
-void kern_note_shstk(struct vcpu *v)
-{
-	if (eng.set.mode == GN_MODE_RUN && v->ss.hi > v->ss.lo && !rt_owns(v->ss.lo, v->ss.hi))
-		vma_set_flags(v->ss.lo, v->ss.hi, PROT_READ | PROT_WRITE, VMA_SHSTK);
-}
-
 void kern_child_init(struct vcpu *v, bool shares_vm)
 {
 	if (!shares_vm) { /* a copy of the parent's, and kern_fork(2) has run */
@@ -69,35 +62,56 @@ void kern_child_init(struct vcpu *v, bool shares_vm)
 		return;
 	}
 	v->k = NULL;
-	if (v->shstk_on)
-		kern_note_shstk(v);
 }
 
-void kern_fork(int phase)
+static void unlock_all(void)
+{
+	rt_ranges_fork_end();
+	rt_unlock(&lock);
+	vma_unlock();
+	fd_unlock();
+}
+
+static long before_fork(void)
+{
+	long r;
+
+	fd_lock();
+	vma_lock();
+	r = shadow_fork_prepare_locked();
+	rt_lock(&lock);
+	rt_ranges_fork_begin();
+	if (r)
+		unlock_all();
+	return r;
+}
+
+static void in_child(void)
+{
+	rt_ranges_fork_end();
+	shadow_fork_child_locked();
+	vma_lock_after_fork();
+	fd_lock_after_fork();
+	rt_lock_after_fork(&lock);
+	kern_pid = (int)sys0(__NR_getpid);
+	report_after_fork();
+	robust_after_fork(vcpu_self());
+}
+
+long kern_fork(int phase)
 {
 	switch (phase) {
 	case 0:
-		fd_lock();
-		vma_lock();
-		rt_lock(&lock);
-		rt_ranges_fork_begin();
-		break;
+		return before_fork();
 	case 1:
-		rt_ranges_fork_end();
-		rt_unlock(&lock);
-		vma_unlock();
-		fd_unlock();
+		shadow_fork_parent_locked();
+		unlock_all();
 		break;
 	case 2:
-		rt_ranges_fork_end();
-		vma_lock_after_fork();
-		fd_lock_after_fork();
-		rt_lock_after_fork(&lock);
-		kern_pid = (int)sys0(__NR_getpid);
-		report_after_fork();
-		robust_after_fork(vcpu_self());
+		in_child();
 		break;
 	}
+	return 0;
 }
 
 long kern_init(struct vcpu *v)
@@ -108,6 +122,9 @@ long kern_init(struct vcpu *v)
 	cpu_up.prot = vma_prot;
 	cpu_up.guard_code = vma_guard_code;
 	cpu_up.fork = kern_fork;
+	cpu_up.shadow = shadow_at;
+	cpu_up.int80 = kern_int80;
+	cpu_up.shadow_new = shadow_new;
 	cpu_up.thread_end = thread_end;
 	cpu_child_init = kern_child_init;
 	v->k = NULL;

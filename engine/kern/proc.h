@@ -10,7 +10,7 @@
 #include "kern/kern.h"
 
 /* HIDDEN: one of the engine's descriptors, in fd or fdinfo. FD_DIR: fd itself */
-enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC_STATUS, PROC_STAT,
+enum proc_file { PROC_NOT_OURS, PROC_EXE, PROC_MAPS, PROC_SMAPS, PROC_AUXV, PROC_STATUS, PROC_STAT, PROC_CPUINFO,
 		 PROC_HIDDEN, PROC_FD_DIR };
 
 /* proc_fd.c */
@@ -44,7 +44,8 @@ const char *proc_line(struct proc_lines *in, u32 *len);
 
 /* the guest's version of the host's lines. proc_maps.c, proc_status.c. `own`: of the thread itself, whose mask is known */
 void proc_maps(struct proc_lines *in, struct proc_text *out, bool smaps);
-void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, bool own);
+void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, long task);
+void proc_cpuinfo(struct proc_lines *in, struct proc_text *out);
 void proc_stat(struct vcpu *v, struct proc_lines *in, struct proc_text *out, bool own);
 
 #endif

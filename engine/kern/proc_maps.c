@@ -16,6 +16,7 @@ struct line {
 	char host[5], perms[5];
 	char dev[32];           /* device and inode, as they are */
 	bool file;              /* has an inode: offsets count */
+	bool shadow;            /* a shadow stack of the guest's */
 	u32 name_len;
 	char name[4096 + 32];
 };
@@ -25,8 +26,9 @@ struct maps {
 	bool smaps;
 	bool held;              /* `last` is complete but for what may join it */
 	struct line last, cur;
-	u32 detail_len;
+	u32 detail_len, last_len;
 	char detail[DETAIL_MAX];
+	char last_detail[DETAIL_MAX]; /* smaps: of a shadow stack, which another piece may join */
 };
 
 static const char *word(const char *s, const char *end, char *to, size_t size)
@@ -94,6 +96,10 @@ static void print_flags(struct proc_text *out, const struct line *l, const char 
 
 	proc_printf(out, "VmFlags:%s%s%s", l->perms[0] == 'r' ? " rd" : "", l->perms[1] == 'w' ? " wr" : "",
 		    l->perms[2] == 'x' ? " ex" : "");
+	if (l->shadow) { /* shared memory for the host */
+		proc_printf(out, " mr mw me ac sd nh ss \n");
+		return;
+	}
 	for (s += 8; s < end;) {
 		s = word(s, end, flag, sizeof(flag));
 		if (*flag && strcmp(flag, "rd") && strcmp(flag, "wr") && strcmp(flag, "ex"))
@@ -106,9 +112,9 @@ static void print_flags(struct proc_text *out, const struct line *l, const char 
 
 /* The block behind a line of smaps. Pages of an area that is cut are counted for its first piece: the sum of
  * everything is right. */
-static void print_detail(struct maps *m, const struct line *l, bool first)
+static void print_detail(struct maps *m, const struct line *l, const char *s, u32 size, bool first)
 {
-	const char *s = m->detail, *end = s + m->detail_len;
+	const char *end = s + size;
 
 	while (s < end) {
 		const char *nl = s;
@@ -130,9 +136,54 @@ static void print_detail(struct maps *m, const struct line *l, bool first)
 	}
 }
 
+/* the next line of a block of smaps: its length, 0 at the end */
+static u32 detail_line(const char *s, const char *end)
+{
+	u32 len = 0;
+
+	while (s + len < end && s[len] != '\n')
+		len++;
+	return s + len < end ? len + 1 : 0;
+}
+
+/* The counts of two pieces of what is one area for the guest are added. Line by line: both blocks are the same kernel's */
+static void add_detail(struct maps *m)
+{
+	const char *s = m->last_detail, *end = s + m->last_len, *add = m->detail, *add_end = add + m->detail_len;
+	char sum[DETAIL_MAX];
+	u32 n = 0, len, add_len;
+
+	while ((len = detail_line(s, end)) && (add_len = detail_line(add, add_end)) && n + len + 24 < sizeof(sum)) {
+		const char *a = s, *b = add;
+
+		while (a < s + len && *a++ != ':')
+			;
+		while (b < add + add_len && *b++ != ':')
+			;
+		if (len > 4 && !memcmp(s + len - 4, " kB\n", 4) && !starts(s, len, "KernelPageSize:") &&
+		    !starts(s, len, "MMUPageSize:")) {
+			while (*a == ' ')
+				a++;
+			while (*b == ' ')
+				b++;
+			n += (u32)rt_snprintf(sum + n, sizeof(sum) - n, "%.*s%8lu kB\n", (int)min(len, 16u), s,
+					      rt_strtou(a, 10, &a) + rt_strtou(b, 10, &b));
+		} else {
+			memcpy(sum + n, s, len);
+			n += len;
+		}
+		s += len;
+		add += add_len;
+	}
+	memcpy(m->last_detail, sum, n);
+	m->last_len = n;
+}
+
 /* apart for the host only because of a guard, or because the guest's rights differ where the host's do not */
 static bool joins(const struct line *a, const struct line *b)
 {
+	if (a->shadow || b->shadow)
+		return a->shadow && b->shadow && a->end == b->start && !memcmp(a->perms, b->perms, 4);
 	return a->end == b->start && !memcmp(a->perms, b->perms, 4) && memcmp(a->host, b->host, 4) &&
 	       !strcmp(a->dev, b->dev) && a->name_len == b->name_len && !memcmp(a->name, b->name, a->name_len) &&
 	       (!a->file || a->off + (a->end - a->start) == b->off);
@@ -142,21 +193,31 @@ static void flush_last(struct maps *m)
 {
 	if (m->held)
 		print_line(m->out, &m->last);
+	if (m->held && m->smaps)
+		print_detail(m, &m->last, m->last_detail, m->last_len, true);
 	m->held = false;
 }
 
 static void print_piece(struct maps *m, const struct line *l, bool first)
 {
-	if (m->smaps) {
-		print_line(m->out, l);
-		print_detail(m, l, first);
-	} else if (m->held && joins(&m->last, l)) {
+	if (m->held && joins(&m->last, l)) {
 		m->last.end = l->end;
 		memcpy(m->last.host, l->host, sizeof(l->host));
-	} else {
-		flush_last(m);
-		m->last = *l;
-		m->held = true;
+		if (m->smaps && first)
+			add_detail(m);
+		return;
+	}
+	flush_last(m);
+	if (m->smaps && !l->shadow) {
+		print_line(m->out, l);
+		print_detail(m, l, m->detail, m->detail_len, first);
+		return;
+	}
+	m->last = *l;
+	m->held = true;
+	if (m->smaps) {
+		memcpy(m->last_detail, m->detail, m->detail_len);
+		m->last_len = m->detail_len;
 	}
 }
 
@@ -166,7 +227,7 @@ static void print_piece(struct maps *m, const struct line *l, bool first)
 static bool describe(struct line *p)
 {
 	gaddr_t brk_lo = eng.brk_start, brk_hi = PAGE_UP(mm_brk());
-	struct vma a = { 0, 0, 0, 0 };
+	struct vma a = { .start = 0 };
 	gaddr_t run;
 	int prot = vma_prot(p->start, &run);
 
@@ -180,9 +241,9 @@ static bool describe(struct line *p)
 	} else if (!p->name_len || starts(p->name, p->name_len, "/dev/zero (deleted)")) {
 		return false;
 	}
-	if (vma_find(p->start, &a) && a.start <= p->start && (a.flags & VMA_SHSTK)) {
-		/* a memfd for the host; anonymous memory in the kernel's ABI */
-		memcpy(p->perms, "rw-p", 5);
+	p->shadow = vma_find(p->start, &a) && a.start <= p->start && (a.flags & VMA_SHSTK);
+	if (p->shadow) { /* shared memory for the host, private memory of the guest's */
+		p->perms[3] = 'p';
 		memcpy(p->dev, "00:00 0", 8);
 		p->off = p->name_len = 0;
 		p->file = false;

@@ -3,6 +3,7 @@
  * /proc/self/status and stat: the signals show the engine's handlers and mask natively; the last two lines of status
  * show the shadow stack, on kernels that know it and in gnomon run always.
  */
+#include "cpu/threads.h"
 #include "kern/proc.h"
 
 enum { SIG_IGN_ = 1 };
@@ -34,12 +35,30 @@ static void features(struct proc_text *out, const char *key, u64 bits)
 	proc_printf(out, "%s:\t%s%s\n", key, bits & 1 ? "shstk " : "", bits & 2 ? "wrss " : "");
 }
 
-void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, bool own)
+/* of thread `task`; false: it is not known here */
+static bool thread_features(long task, u64 masks[2])
 {
+	struct vcpu *t;
+
+	cpu_threads_lock();
+	for (t = cpu_threads; t && t->tid != task; t = t->next)
+		;
+	if (t) {
+		masks[0] = t->shstk_features;
+		masks[1] = t->shstk_locked;
+	}
+	cpu_threads_unlock();
+	return t != NULL;
+}
+
+void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, long task)
+{
+	bool own = task == v->tid, shown;
 	const char *s;
-	u64 ign, cgt;
+	u64 ign, cgt, masks[2];
 	u32 len;
 
+	shown = eng.set.mode == GN_MODE_RUN && thread_features(task, masks);
 	handlers(v, &ign, &cgt);
 	while ((s = proc_line(in, &len))) {
 		if (own && is(s, len, "SigBlk"))
@@ -48,12 +67,37 @@ void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, b
 			proc_printf(out, "SigIgn:\t%016lx\n", ign);
 		else if (is(s, len, "SigCgt"))
 			proc_printf(out, "SigCgt:\t%016lx\n", cgt);
-		else if (!own || (!is(s, len, "x86_Thread_features") && !is(s, len, "x86_Thread_features_locked")))
+		else if (!shown || (!is(s, len, "x86_Thread_features") && !is(s, len, "x86_Thread_features_locked")))
 			proc_write(out, s, len);
 	}
-	if (own && eng.set.mode == GN_MODE_RUN) {
-		features(out, "x86_Thread_features", v->shstk_features);
-		features(out, "x86_Thread_features_locked", v->shstk_locked);
+	if (shown) {
+		features(out, "x86_Thread_features", masks[0]);
+		features(out, "x86_Thread_features_locked", masks[1]);
+	}
+}
+
+static bool names(const char *s, u32 len, const char *flag)
+{
+	u32 n = (u32)strlen(flag);
+
+	for (u32 i = 0; i + n <= len; i++)
+		if (!memcmp(s + i, flag, n))
+			return true;
+	return false;
+}
+
+/* the flag that programs look for */
+void proc_cpuinfo(struct proc_lines *in, struct proc_text *out)
+{
+	const char *s;
+	u32 len;
+
+	while ((s = proc_line(in, &len))) {
+		bool flags = len > 6 && !memcmp(s, "flags\t", 6) && !names(s, len, " user_shstk");
+
+		proc_write(out, s, flags ? len - 1 : len);
+		if (flags)
+			proc_printf(out, " user_shstk\n");
 	}
 }
 

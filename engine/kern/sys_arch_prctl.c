@@ -9,10 +9,9 @@
  * so a program that wrongly returns from the function that enabled it is not seen), DISABLE only changes the
  * books. WRSS is allowed when the guest asked for it, in every mode.
  */
-#include <linux/resource.h>
 #include "cpu/threads.h"
 #include "kern/kern.h"
-#include "kern/vma.h"
+#include "kern/shadow.h"
 
 #define ARCH_SET_GS 0x1001
 #define ARCH_GET_GS 0x1004
@@ -27,60 +26,27 @@
 #define SHSTK_SHSTK 1ull
 #define SHSTK_WRSS 2ull
 
+#define NR32_ARCH_PRCTL 384
+#define NR32_MAP_SHADOW_STACK 453
 #define TASK_TOP 0x7ffffffff000ul
-#define SIZE_CAP (4ul << 30)
 
 static bool engine_decides(void)
 {
 	return eng.set.mode != GN_MODE_RUN;
 }
 
-/* RLIMIT_STACK, at most 4 GiB by the ABI and SHSTK_SIZE_MAX by the engine's layout */
-static u64 default_size(void)
-{
-	u64 lim[2] = { SIZE_CAP, SIZE_CAP };
-
-	sys4(__NR_prlimit64, 0, RLIMIT_STACK, NULL, lim);
-	return min(PAGE_UP(min(lim[0], SIZE_CAP)), (u64)SHSTK_SIZE_MAX);
-}
-
-/* An empty one in the place of the thread's own, which stays where there is no room. The engine needs one to
- * translate calls, whether the guest has one or not. */
-static long replace_stack(struct vcpu *v, u64 size)
-{
-	struct shstk old = v->ss, new;
-	u64 lo = v->own_lo, new_lo;
-	long r = shstk_create(v, size);
-
-	if (r)
-		return r;
-	new = v->ss;
-	new_lo = v->own_lo;
-	v->ss = old;
-	v->own_lo = lo;
-	shstk_release(v);
-	v->ss = new;
-	v->own_lo = new_lo;
-	return 0;
-}
-
 static long enable_shstk(struct vcpu *v)
 {
-	u64 size;
 	long r;
 
 	if (v->shstk_features & SHSTK_SHSTK)
 		return 0;
 	if (!engine_decides()) {
-		size = default_size();
-		if (!size)
-			return -EINVAL;
-		r = replace_stack(v, size);
+		r = shadow_new(v, 0);
 		if (r)
 			return r;
 		v->shstk_on = true;
 		v->wrss_on = false;
-		kern_note_shstk(v);
 	}
 	v->shstk_features |= SHSTK_SHSTK;
 	return 0;
@@ -91,14 +57,16 @@ static long disable_shstk(struct vcpu *v)
 	if (!(v->shstk_features & SHSTK_SHSTK))
 		return 0;
 	if (!engine_decides()) {
-		gaddr_t lo = v->own_lo, hi = v->own_lo + v->own_size;
-		long r = replace_stack(v, hi - lo);
+		gaddr_t lo = v->own_lo;
+		u64 size = v->own_size;
+		long r = ssp_home(v);
 
 		if (r)
 			return r;
 		v->shstk_on = false;
-		if (hi > lo)
-			vma_clear(lo, hi);
+		v->own_lo = v->own_size = 0;
+		if (size) /* none in a vfork child */
+			shadow_unmap(v, lo, size);
 	}
 	v->wrss_on = false;
 	v->shstk_features &= ~(SHSTK_SHSTK | SHSTK_WRSS);
@@ -135,6 +103,22 @@ static long shstk_prctl(struct vcpu *v, u32 code, u64 arg)
 	if (arg == SHSTK_SHSTK)
 		return enable_shstk(v);
 	return arg == SHSTK_WRSS ? set_wrss(v, true) : -EINVAL;
+}
+
+/*
+ * 32-bit callers have no shadow stack of their own to speak of: arch_prctl knows none of these codes for them, and
+ * map_shadow_stack, which does not look who asks, gives them one they can reach. All other calls are refused.
+ */
+long kern_int80(struct vcpu *v, u32 nr)
+{
+	u32 code = (u32)v->gregs[RBX];
+
+	if (nr == NR32_ARCH_PRCTL && (code & ~7u) == (ARCH_SHSTK_ENABLE & ~7u))
+		return -EINVAL;
+	if (nr == NR32_MAP_SHADOW_STACK)
+		return shadow_create32(v, code, (u32)v->gregs[RCX], (u32)v->gregs[RDX]);
+	rt_log_once("32-bit system call (int $0x80) refused");
+	return -ENOSYS;
 }
 
 SYSCALL(arch_prctl)

@@ -11,6 +11,7 @@
 #include <linux/futex.h>
 #include "kern/kern.h"
 #include "kern/robust.h"
+#include "kern/shadow.h"
 
 #define ROBUST_UNLOCK 512u
 #define ROBUST_LIST32 1024u
@@ -50,14 +51,6 @@ static bool slot_writable(gaddr_t slot, u32 op)
 	return !rt_copy_from_guest(&held, slot, n) && !rt_copy_to_guest(slot, &held, n);
 }
 
-/* the kernel's order of errors for the word: its key, then the store */
-static long word_clear(gaddr_t word)
-{
-	if (word & 3)
-		return -EINVAL;
-	return rt_store32_guest(word, 0);
-}
-
 static long unlock(struct vcpu *v, const u64 a[6], u32 op, u32 bits)
 {
 	gaddr_t word = a[0], slot = a[4];
@@ -65,14 +58,15 @@ static long unlock(struct vcpu *v, const u64 a[6], u32 op, u32 bits)
 	bool good = slot_writable(slot, op);
 	long r;
 
-	if (!bits)
+	if (!bits || word & 3)
 		return -EINVAL;
 	if (good && bits == ALL_BITS) {
 		r = sys_6(__NR_futex, word, FUTEX_WAKE_OP | private, (u32)a[2], 0, word, SET_ZERO);
-		if (r < 0)
+		/* EINVAL: who waits there wants a PI lock. The store is done */
+		if (r < 0 && r != -EINVAL)
 			return r;
 	} else {
-		r = word_clear(word);
+		r = rt_store32_guest(word, 0);
 		if (r)
 			return r;
 		if (good)
@@ -117,6 +111,9 @@ SYSCALL(futex)
 	u64 b[6] = { a[0], (u32)a[1], a[2], a[3], a[4], a[5] };
 	u32 op = (u32)a[1];
 
+	/* the key of a word that processes may share is found by a write to it */
+	if (unlikely(shadow_any) && !(op & FUTEX_PRIVATE_FLAG) && shadow_touches(a[0], a[0] + 4))
+		return a[0] & 3 ? -EINVAL : -EFAULT;
 	if (likely(!(op & (ROBUST_UNLOCK | ROBUST_LIST32))) || host_has_unlock())
 		return kern_host(v, __NR_futex, a);
 	if (op & ROBUST_UNLOCK)

@@ -6,6 +6,7 @@
 #include "cpu/threads.h"
 #include "kern/kern.h"
 #include "kern/mm.h"
+#include "kern/shadow.h"
 
 #define MADV_GUARD_INSTALL_ 102 /* Linux 6.13 */
 #define IOV_MAX 1024
@@ -31,6 +32,8 @@ SYSCALL(madvise)
 	bool hole = false;
 	long r = 0;
 
+	if (mm_range_ok(start, PAGE_UP(a[1])) && shadow_touches(start, end))
+		return shadow_madvise(v, start, end, (int)a[2]);
 	if (!drops_contents((int)a[2]) || !mm_range_ok(start, PAGE_UP(a[1])))
 		return sys3(__NR_madvise, a[0], a[1], a[2]);
 	if (!mm_begin(v, &c, start, end))

@@ -12,9 +12,11 @@
 #include <linux/resource.h>
 #include "cpu/threads.h"
 #include "kern/kern.h"
+#include "kern/marks.h"
 #include "kern/mm.h"
 #include "kern/report.h"
 #include "kern/robust.h"
+#include "kern/shadow.h"
 
 #define NR_MSEAL 462 /* newer than the headers of Debian 12 */
 #define TASK_TOP 0x7ffffffff000ul
@@ -33,6 +35,11 @@ bool mm_begin(struct vcpu *v, struct mm_change *c, gaddr_t start, gaddr_t end)
 {
 	*c = (struct mm_change){ v, start, end, false };
 	vma_lock();
+	if (alias_any_locked(start, end) && cpu_thread_count() > 1) {
+		vma_unlock();
+		alias_invalidate(v, start, end);
+		vma_lock();
+	}
 	if (vma_any_exec_locked(start, end)) {
 		vma_unlock();
 		cpu_invalidate(v, start, end);
@@ -49,7 +56,11 @@ bool mm_begin(struct vcpu *v, struct mm_change *c, gaddr_t start, gaddr_t end)
 
 void mm_end(struct mm_change *c)
 {
+	bool aliased = alias_any_locked(c->start, c->end);
+
 	vma_unlock();
+	if (aliased)
+		alias_invalidate(c->v, c->start, c->end);
 	if (c->exec && cpu_thread_count() > 1) {
 		cpu_invalidate(c->v, c->start, c->end);
 		report_forget(c->start, c->end);
@@ -97,12 +108,23 @@ static u64 map_len(u64 len, u64 flags)
 	return (len + huge - 1) & -huge;
 }
 
+/* what memory a new mapping shows. A private one is of interest if it is code, which a shared one may write to */
+static u32 object_of(const u64 a[6], int prot)
+{
+	bool shared = (a[3] & MAP_TYPE) != MAP_PRIVATE;
+
+	if (a[3] & MAP_ANONYMOUS)
+		return shared ? alias_of_nobody() : 0;
+	return shared || (prot & PROT_EXEC) ? alias_of_file((int)a[4]) : 0;
+}
+
 SYSCALL(mmap)
 {
 	gaddr_t start = a[0], end = 0; /* what MAP_FIXED replaces */
 	u64 flags = a[3], len = map_len(a[1], a[3]);
 	int prot = guest_prot(a[2]);
 	struct mm_change c;
+	struct vma area;
 	u32 vflags = 0;
 	long r;
 
@@ -111,6 +133,11 @@ SYSCALL(mmap)
 			return -EBADF;
 		if ((a[2] & PROT_EXEC) && noexec_file((int)a[4]))
 			return -EPERM;
+		if (unlikely(marks_matter) && (a[2] & PROT_EXEC)) {
+			r = marks_on_map(v, (int)a[4]);
+			if (r)
+				return r;
+		}
 	}
 	if ((flags & MAP_TYPE) != MAP_PRIVATE)
 		vflags |= VMA_SHARED;
@@ -125,9 +152,18 @@ SYSCALL(mmap)
 						    (flags & MAP_TYPE) != MAP_PRIVATE, a[5] });
 	if (!mm_begin(v, &c, end ? start : 0, end))
 		return -ENOMEM;
+	if (end)
+		shadow_gone_locked(start, end);
+	else if ((flags & MAP_FIXED_NOREPLACE) && mm_range_ok(start, len))
+		shadow_yield_locked(start, start + len);
 	r = sys_6(__NR_mmap, a[0], a[1], host_prot(a[2]), a[3], a[4], a[5]);
-	if (!sys_failed(r))
-		vma_set_locked((gaddr_t)r, (gaddr_t)r + len, prot, vflags);
+	if (!sys_failed(r)) {
+		area = (struct vma){ (gaddr_t)r, (gaddr_t)r + len, (u8)prot, (u8)vflags, object_of(a, prot),
+				     (gaddr_t)r - (flags & MAP_ANONYMOUS ? 0 : a[5]) };
+		vma_set_area_locked(&area);
+		c.start = area.start;
+		c.end = area.end;
+	}
 	mm_end(&c);
 	return r;
 }
@@ -144,6 +180,7 @@ SYSCALL(munmap)
 	robust_scan_range(start, end);
 	if (!mm_begin(v, &c, start, end))
 		return -ENOMEM;
+	shadow_gone_locked(start, end);
 	while (start < end && r == 0) {
 		gaddr_t stop = end, next = end;
 
@@ -194,6 +231,8 @@ static long do_mprotect(struct vcpu *v, long nr, const u64 a[6])
 
 	if (!mm_range_ok(start, PAGE_UP(a[1])))
 		return sys4(nr, a[0], a[1], host_prot(a[2]), a[3]);
+	if (shadow_touches(start, end))
+		return shadow_mprotect(v, nr, a);
 	if (rt_range_after(start, &own) && own.start < end) {
 		cut = true; /* natively a hole, see above */
 		end = max(own.start, start);
@@ -226,19 +265,41 @@ static void moved(gaddr_t old, u64 old_len, gaddr_t to, u64 new_len, bool keep_o
 
 	if (!vma_find_locked(old, &first))
 		return;
-	if (new_len > old_len)
-		vma_set_locked(to + old_len, to + new_len, first.prot, first.flags);
+	if (new_len > old_len) {
+		a = first;
+		a.start = to + old_len;
+		a.end = to + new_len;
+		a.base += to - old;
+		vma_set_area_locked(&a);
+	}
 	if (to == old) {
 		vma_clear_locked(old + new_len, old + old_len);
 		return;
 	}
 	for (gaddr_t at = old; at < end && vma_find_locked(at, &a) && a.start < end; at = a.end) {
-		a.start = max(a.start, at);
+		struct vma b = a;
+
 		a.end = min(a.end, end);
-		vma_set_locked(to + (a.start - old), to + (a.end - old), a.prot, a.flags);
+		b.start = to + (max(a.start, at) - old);
+		b.end = to + (a.end - old);
+		b.base += to - old;
+		vma_set_area_locked(&b);
 	}
 	if (!keep_old)
 		vma_clear_locked(old, old + old_len);
+}
+
+/* the windows of its robust unlock go with the vDSO, which can only be moved whole */
+static void vdso_moved(u64 by)
+{
+	eng.vdso_lo += by;
+	eng.vdso_hi += by;
+	eng.unlock_lo += by;
+	eng.unlock_hi += by;
+	for (size_t i = 0; i < ARRAY_SIZE(eng.unlock); i++) {
+		eng.unlock[i].start += by;
+		eng.unlock[i].end += by;
+	}
 }
 
 /* The kernel changes the size of one area only; two that differ in PROT_EXEC alone may be one for the host. What it
@@ -282,6 +343,8 @@ static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 	struct mm_change src, dst = { v, 0, 0, false };
 	long r;
 
+	if (shadow_touches(old, old + max(old_len, PAGE_SIZE)))
+		return shadow_mremap(v, a);
 	if ((old & ~PAGE_MASK) || !mm_range_ok(old, old_len ? old_len : PAGE_SIZE))
 		return sys5(__NR_mremap, a[0], a[1], a[2], a[3], a[4]);
 	if (rt_owns(old, old + max(old_len, PAGE_SIZE)))
@@ -297,6 +360,7 @@ static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 	if (!mm_begin(v, &src, old, old + max(old_len, PAGE_SIZE)))
 		return -ENOMEM;
 	guard_drop_locked(dst.start, dst.end, true);
+	shadow_gone_locked(dst.start, dst.end);
 	if (!vma_room_locked(32)) {
 		mm_end(&src);
 		return -ENOMEM;
@@ -307,9 +371,13 @@ static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 		r = sys5(__NR_mremap, a[0], a[1], a[2], in_place ? flags & ~(u64)MREMAP_MAYMOVE : flags, a[4]);
 	if (!sys_failed(r))
 		moved(old, old_len, (gaddr_t)r, new_len, flags & MREMAP_DONTUNMAP);
+	if (!sys_failed(r) && old == eng.vdso_lo)
+		vdso_moved((gaddr_t)r - old);
 	mm_end(&src);
 	if (dst.exec && cpu_thread_count() > 1)
 		cpu_invalidate(v, dst.start, dst.end);
+	if (!sys_failed(r))
+		alias_invalidate(v, (gaddr_t)r, (gaddr_t)r + new_len);
 	return r;
 }
 
@@ -335,6 +403,8 @@ SYSCALL(remap_file_pages)
 
 	if (!mm_range_ok(start, len))
 		return sys5(__NR_remap_file_pages, a[0], a[1], a[2], a[3], a[4]);
+	if (shadow_touches(start, start + len))
+		return -EINVAL; /* private memory */
 	if (rt_owns(start, start + len))
 		return -EINVAL; /* no area there */
 	robust_scan(&(struct robust_range){ .start = start, .end = start + len, .goes = robust_goes_pages,

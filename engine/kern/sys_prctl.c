@@ -67,16 +67,3 @@ SYSCALL(io_uring_setup)
 	rt_log_once("io_uring is refused under gnomon (ENOSYS): the kernel would write to pages of translated code");
 	return -ENOSYS;
 }
-
-/*
- * The full ABI (shadow-stack-abi.md section 3) is another issue's. ENOSYS is what a kernel without the option says,
- * and what makes a C library with shadow stacks give up early; in check mode it stays the answer for programs
- * that did not enable shadow stacks themselves.
- */
-SYSCALL(map_shadow_stack)
-{
-	(void)v, (void)a;
-	if (eng.set.mode == GN_MODE_RUN)
-		rt_log_once("map_shadow_stack is not implemented yet: ENOSYS");
-	return -ENOSYS;
-}

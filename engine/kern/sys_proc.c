@@ -61,6 +61,8 @@ static enum proc_file classify(struct vcpu *v, const char *s, long *task)
 {
 	long tid = v->pid;
 
+	if (!strcmp(s, "cpuinfo"))
+		return eng.set.mode == GN_MODE_RUN ? PROC_CPUINFO : PROC_NOT_OURS;
 	if (skip(&s, "thread-self/")) {
 		tid = v->tid;
 	} else {
@@ -249,7 +251,10 @@ static void make_text(struct vcpu *v, enum proc_file what, const char *path, str
 		proc_write(&s->out, (const char *)eng.auxv, eng.auxv_size);
 		break;
 	case PROC_STATUS:
-		proc_status(v, &s->in, &s->out, own);
+		proc_status(v, &s->in, &s->out, task);
+		break;
+	case PROC_CPUINFO:
+		proc_cpuinfo(&s->in, &s->out);
 		break;
 	case PROC_STAT:
 		proc_stat(v, &s->in, &s->out, own);

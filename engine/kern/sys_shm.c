@@ -22,6 +22,7 @@ SYSCALL(shmat)
 	gaddr_t start = flags & SHM_RND ? PAGE_DOWN(a[1]) : a[1], end = 0;
 	int prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE);
 	struct mm_change c;
+	struct vma area;
 	long r;
 
 	if (flags & SHM_EXEC || mm_read_implies_exec)
@@ -37,8 +38,13 @@ SYSCALL(shmat)
 	if (!mm_begin(v, &c, end ? start : 0, end))
 		return -ENOMEM;
 	r = sys3(__NR_shmat, a[0], a[1], flags & ~(u64)SHM_EXEC);
-	if (!sys_failed(r))
-		vma_set_locked((gaddr_t)r, (gaddr_t)r + max(len, PAGE_SIZE), prot, VMA_SHARED | VMA_SHM);
+	if (!sys_failed(r)) {
+		area = (struct vma){ (gaddr_t)r, (gaddr_t)r + max(len, PAGE_SIZE), (u8)prot, VMA_SHARED | VMA_SHM,
+				     alias_of_segment((int)a[0]), (gaddr_t)r };
+		vma_set_area_locked(&area);
+		c.start = area.start;
+		c.end = area.end;
+	}
 	mm_end(&c);
 	return r;
 }

@@ -119,17 +119,24 @@ void vma_clear_locked(gaddr_t start, gaddr_t end)
 
 static bool mergeable(const struct vma *a, const struct vma *b)
 {
-	return a->end == b->start && a->prot == b->prot && a->flags == b->flags && !(a->flags & VMA_SHM);
+	return a->end == b->start && a->prot == b->prot && a->flags == b->flags && !(a->flags & (VMA_SHM | VMA_SHSTK)) &&
+	       a->object == b->object && a->base == b->base;
 }
 
-void vma_set_locked(gaddr_t start, gaddr_t end, int prot, u32 flags)
+void vma_set_area_locked(const struct vma *area)
 {
-	struct vma a = { PAGE_DOWN(start), PAGE_UP(end), (u8)(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)),
-			 (u8)flags };
+	struct vma a = *area;
 	u32 i;
 
+	a.start = PAGE_DOWN(a.start);
+	a.end = PAGE_UP(a.end);
+	a.prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
 	if (a.start >= a.end)
 		return;
+	if (a.object)
+		alias_note_locked(&a);
+	else
+		a.base = 0;
 	vma_clear_locked(a.start, a.end);
 	i = find(a.start);
 	if (i < used && mergeable(&a, &areas[i])) {
@@ -147,6 +154,11 @@ void vma_set_locked(gaddr_t start, gaddr_t end, int prot, u32 flags)
 	}
 }
 
+void vma_set_locked(gaddr_t start, gaddr_t end, int prot, u32 flags)
+{
+	vma_set_area_locked(&(struct vma){ .start = start, .end = end, .prot = (u8)prot, .flags = (u8)flags });
+}
+
 bool vma_find_locked(gaddr_t addr, struct vma *ret)
 {
 	u32 i = find(addr);
@@ -158,25 +170,33 @@ bool vma_find_locked(gaddr_t addr, struct vma *ret)
 }
 
 /* calls set(area) for each mapped piece of the range */
-static void change_locked(gaddr_t start, gaddr_t end, int prot, u32 flags)
+static void change_locked(gaddr_t start, gaddr_t end, int prot, u32 flags, u32 not)
 {
 	struct vma a;
 
 	for (gaddr_t at = start; at < end && vma_find_locked(at, &a) && a.start < end; at = a.end) {
 		a.start = max(a.start, start);
 		a.end = min(a.end, end);
-		vma_set_locked(a.start, a.end, prot < 0 ? a.prot : prot, a.flags | flags);
+		if (prot >= 0)
+			a.prot = (u8)prot;
+		a.flags = (u8)((a.flags & ~not) | flags);
+		vma_set_area_locked(&a);
 	}
 }
 
 void vma_protect_locked(gaddr_t start, gaddr_t end, int prot)
 {
-	change_locked(PAGE_DOWN(start), PAGE_UP(end), prot, 0);
+	change_locked(PAGE_DOWN(start), PAGE_UP(end), prot, 0, 0);
 }
 
 void vma_flag_locked(gaddr_t start, gaddr_t end, u32 set)
 {
-	change_locked(PAGE_DOWN(start), PAGE_UP(end), -1, set);
+	change_locked(PAGE_DOWN(start), PAGE_UP(end), -1, set, 0);
+}
+
+void vma_unflag_locked(gaddr_t start, gaddr_t end, u32 clear)
+{
+	change_locked(PAGE_DOWN(start), PAGE_UP(end), -1, 0, clear);
 }
 
 bool vma_any_exec_locked(gaddr_t start, gaddr_t end)

@@ -8,9 +8,8 @@
  * never be called with it held. A change of the map holds it from before the host's system call until the tree
  * agrees, as the kernel holds mmap_lock. No guest memory is touched while it is held (a fault would want it).
  *
- * Not seen: stores through another mapping of the same MAP_SHARED pages, from this process or another. A JIT that
- * writes code through an alias is right as long as the executable mapping was not executed before the store, or
- * is changed by mprotect, munmap or mmap in between.
+ * Areas that show the same memory have the same object; code of one of them is guarded in all (alias.c). Not seen:
+ * stores by another process that shares the memory, and write(2) to a file whose mapped code ran.
  */
 #ifndef GNOMON_KERN_VMA_H
 #define GNOMON_KERN_VMA_H
@@ -20,16 +19,21 @@
 
 struct vcpu;
 
+#define VMA_GAP 0x01       /* a shadow stack, and the page below is kept free for it */
+#define VMA_WIPE 0x02      /* a shadow stack: MADV_WIPEONFORK, */
+#define VMA_DONTFORK 0x04  /* MADV_DONTFORK */
 #define VMA_SHARED 0x08    /* MAP_SHARED */
-#define VMA_SHSTK 0x10     /* a shadow stack: prot says W, ordinary stores fault */
+#define VMA_SHSTK 0x10     /* a shadow stack: prot says W, ordinary stores fault; never merged (kern/shadow.h) */
 #define VMA_GROWSDOWN 0x20 /* the kernel extends it downwards by itself */
 #define VMA_SEALED 0x40    /* mseal(2): its protection cannot be changed, so its code cannot be guarded */
 #define VMA_SHM 0x80       /* shmat(2); never merged with a neighbour */
 
 struct vma {
 	gaddr_t start, end;
-	u8 prot;   /* PROT_* */
-	u8 flags;  /* VMA_* */
+	u8 prot;      /* PROT_* */
+	u8 flags;     /* VMA_* */
+	u32 object;   /* what memory it shows, as a hash; 0: nobody else does */
+	gaddr_t base; /* where that object's first byte would be */
 };
 
 /* reserves the table. 0 or -ENOMEM */
@@ -70,12 +74,36 @@ bool vma_room_locked(u32 n) __must_check;
 void vma_unlock(void);
 void vma_lock_after_fork(void);
 void vma_set_locked(gaddr_t start, gaddr_t end, int prot, u32 flags);
+/* the same for an area of a->object */
+void vma_set_area_locked(const struct vma *a);
 void vma_clear_locked(gaddr_t start, gaddr_t end);
 /* new protection for what is mapped in the range; flags stay */
 void vma_protect_locked(gaddr_t start, gaddr_t end, int prot);
 void vma_flag_locked(gaddr_t start, gaddr_t end, u32 set);
+void vma_unflag_locked(gaddr_t start, gaddr_t end, u32 clear);
 bool vma_find_locked(gaddr_t addr, struct vma *ret);
 bool vma_any_exec_locked(gaddr_t start, gaddr_t end);
+/* changes with every change of an area with an object, and with every guard that is lifted */
+extern u64 vma_shared_changes;
+
+/*
+ * alias.c: memory that is mapped more than once. What a descriptor's, or a new piece of anonymous shared memory's object
+ * is; of a System V segment.
+ */
+u32 alias_of_file(int fd);
+u32 alias_of_nobody(void);
+u32 alias_of_segment(int id);
+/* an area was entered; can code of its object be written to by a mapping other than its own? [holds: vma_lock] */
+void alias_note_locked(const struct vma *a);
+bool alias_possible_locked(const struct vma *a);
+/* The next part, from address `from` on, of an area that shows bytes of *piece; those of *piece itself come, too. False:
+ * there is none. [holds: vma_lock] */
+bool alias_next_locked(const struct vma *piece, gaddr_t from, struct vma *ret);
+/* is there shared memory in the range that can be written to, and code of it elsewhere? [holds: vma_lock] */
+bool alias_any_locked(gaddr_t start, gaddr_t end);
+/* severs code of the memory of [start, end), wherever it is mapped. With no lock held */
+void alias_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end);
+
 /* guard.c: forget the guards of a range; host_prot = true: also give the host protection back to the guest */
 void guard_drop_locked(gaddr_t start, gaddr_t end, bool host_prot);
 

@@ -118,6 +118,8 @@ long replace_engine(struct vcpu *v, const struct plan *p, char *const *argv, cha
 long replace_host(struct vcpu *v, int dirfd, const char *path, int flags, char *const *argv, char *const *envp);
 /* close-on-exec for all engine descriptors */
 void engine_fds_cloexec(bool on);
+/* takes a number of the engine's block that is not in use, so that the guest is never handed it */
+void engine_fd_idle(int fd);
 
 /* stack.c: the initial stack the kernel built for the engine */
 struct initial {

@@ -144,6 +144,7 @@ long program_load(int fd, u64 size, struct initial *in, const char **why, char i
 		r = load_interp(interp, &ld, why);
 	if (r)
 		return r;
+	eng.prog_entry = prog.entry;
 	eng.entry = ilen ? ld.entry : prog.entry;
 	if (eng.entry >= TASK_SIZE_MAX)
 		return -EINVAL;

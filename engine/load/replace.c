@@ -53,6 +53,12 @@ void engine_fds_cloexec(bool on)
 		sys3(__NR_fcntl, eng.fd_base + i, F_SETFD, on ? FD_CLOEXEC : 0);
 }
 
+void engine_fd_idle(int fd)
+{
+	if (sys3(__NR_dup3, eng.fd_base + GN_FD_ENGINE, fd, 0) < 0) /* a limit below it: nobody can have it */
+		fd_close(&fd);
+}
+
 static long write_all(int fd, const void *buf, size_t n)
 {
 	const u8 *p = buf;
@@ -122,15 +128,17 @@ static long move_block(struct handover *h, u64 limit)
 
 static void take_back(struct handover *h)
 {
-	int first = h->moved ? GN_FD_ENGINE : GN_FD_EXEC, fd;
+	int fd;
 
-	if (h->moved)
+	if (h->moved) {
 		engine_fds_cloexec(false);
-	for (int i = first; i < GN_FD_COUNT; i++)
-		if (h->moved || i == GN_FD_EXEC) {
+		for (int i = 0; i < GN_FD_COUNT; i++) {
 			fd = h->base + i;
 			fd_close(&fd);
 		}
+	} else {
+		engine_fd_idle(h->base + GN_FD_EXEC);
+	}
 	if (h->old_prog >= 0)
 		sys3(__NR_dup3, h->old_prog, eng.fd_base + GN_FD_PROG, 0);
 	else if (!h->moved) {

@@ -2,8 +2,10 @@
 /*
  * The guest's vDSO: the host's, with the robust unlock of Linux 7.2 added where the host is older. The image ends in the
  * middle of a page; the new functions go behind its end, with a symbol table, hash tables and unwind table that know
- * them, and its headers are turned to those. The pages are this process's own from then on. Once, before the guest
- * starts. Where the pages cannot be written (system mappings sealed, Linux 6.15) the guest has the host's as it is.
+ * them, and its headers are turned to those. A host that has the functions, but made by another compiler, so that
+ * nobody here knows where their windows are, gets these in their place. The pages are this process's own from then on.
+ * Once, before the guest starts. Where the pages cannot be written (system mappings sealed, Linux 6.15) the guest has
+ * the host's as it is.
  *
  * The critical section of an unlock is [eng.unlock[i].start, end): from behind the release to the first byte after the
  * store that clears the slot. sig/window.c finishes it for whoever is interrupted there.
@@ -42,6 +44,7 @@ static const u8 unlock32[] = {
 };
 #define CS_START 8
 #define CS_BEHIND 2 /* ret, int3 */
+#define CS_PAD 1    /* int3 */
 
 static const struct {
 	const char *name;
@@ -51,6 +54,13 @@ static const struct {
 	{ "__vdso_futex_robust_list64_try_unlock", unlock64, sizeof(unlock64), 8 },
 	{ "__vdso_futex_robust_list32_try_unlock", unlock32, sizeof(unlock32), 4 },
 };
+#define FUNCTIONS ((u32)ARRAY_SIZE(functions))
+
+static struct place {
+	u32 code;     /* in the image; 0: nowhere, or unknown there */
+	bool host;    /* the host has one */
+	bool changed; /* it is so only if the image can be put back */
+} where[FUNCTIONS];
 
 static struct image {
 	u8 base[PAGES_MAX * PAGE_SIZE]; /* a copy, which is changed and put back */
@@ -103,7 +113,7 @@ static bool read_image(void)
 	/* the strings follow the symbols, if there is no hash table that counts them */
 	im.nsyms = im.hash ? ((u32 *)at(im.hash))[1] : (u32)(((u8 *)at(im.str) - (u8 *)at(im.sym)) / sizeof(Elf64_Sym));
 	im.names_size = (u32)im.strsz->d_un.d_val;
-	if (im.nsyms + ARRAY_SIZE(functions) > SYMS_MAX || im.names_size + 128 > NAMES_MAX)
+	if (im.nsyms + FUNCTIONS > SYMS_MAX || im.names_size + 128 > NAMES_MAX)
 		return false;
 	memcpy(im.syms, at(im.sym), im.nsyms * sizeof(Elf64_Sym));
 	memcpy(im.vers, at(im.versym), im.nsyms * sizeof(u16));
@@ -119,29 +129,29 @@ static const Elf64_Sym *find(const char *name)
 	return NULL;
 }
 
-static void window(u32 i, u64 code)
+/*
+ * What the host has of the functions. Its own, if they are these bytes, stay; another compiler's give way, which they
+ * can because these are as short as can be.
+ */
+static void host_functions(void)
 {
-	eng.unlock[i].start = eng.vdso_lo + code + CS_START;
-	eng.unlock[i].end = eng.vdso_lo + code + functions[i].size - CS_BEHIND;
-	eng.unlock[i].slot_size = functions[i].slot_size;
-	eng.unlock_lo = i ? min(eng.unlock_lo, eng.vdso_lo + code) : eng.vdso_lo + code;
-	eng.unlock_hi = max(eng.unlock_hi, eng.unlock[i].end);
-}
-
-/* a host of today's: its functions are the same, or nobody here knows where their windows are */
-static bool has_functions(void)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(functions); i++) {
+	for (u32 i = 0; i < FUNCTIONS; i++) {
 		const Elf64_Sym *s = find(functions[i].name);
+		u32 n = functions[i].size - CS_PAD;
 
+		where[i] = (struct place){ .host = s };
 		if (!s)
-			return false;
-		if (memcmp(im.base + s->st_value, functions[i].code, functions[i].size - 1))
-			rt_log_once("%s of this kernel looks strange: its window is not guarded", functions[i].name);
-		else
-			window(i, s->st_value);
+			continue;
+		if (memcmp(im.base + s->st_value, functions[i].code, n)) {
+			if (s->st_size < n) {
+				rt_log_once("%s of this kernel looks strange: its window is not guarded", functions[i].name);
+				continue;
+			}
+			memcpy(im.base + s->st_value, functions[i].code, n);
+			where[i].changed = true;
+		}
+		where[i].code = (u32)s->st_value;
 	}
-	return true;
 }
 
 /* ---- writing: everything goes behind what is there --------------------------------------------------------------- */
@@ -168,8 +178,7 @@ static u32 put_function(u32 i, u16 version, u16 section)
 					   .st_shndx = section, .st_value = code, .st_size = functions[i].size };
 	memcpy(im.names + im.names_size, functions[i].name, n);
 	im.names_size += n;
-	if (code)
-		window(i, code);
+	where[i] = (struct place){ .code = code, .changed = true };
 	return code;
 }
 
@@ -244,12 +253,13 @@ static void put_unwind(u32 code, u32 size)
 /* what all of it takes, so that nothing is begun that cannot be ended */
 static bool fits(void)
 {
-	u32 n = im.nsyms + (u32)ARRAY_SIZE(functions);
+	u32 n = im.nsyms + FUNCTIONS;
 
 	return im.size + 64 + (3 + n) * 4 + (6 + n) * 4 + n * 26 + im.names_size + 128 + 64 + (3 + 2 * FDES_MAX) * 4 + 64 <=
 	       im.room;
 }
 
+/* those that the host has not */
 static void add_functions(void)
 {
 	const Elf64_Sym *model = find("__vdso_clock_gettime");
@@ -259,8 +269,8 @@ static void add_functions(void)
 
 	((Elf64_Ehdr *)im.base)->e_shoff = 0; /* the section headers lie where the new tables go */
 	((Elf64_Ehdr *)im.base)->e_shnum = ((Elf64_Ehdr *)im.base)->e_shstrndx = 0;
-	for (u32 i = 0; i < ARRAY_SIZE(functions); i++) {
-		u32 to = put_function(i, version, section);
+	for (u32 i = 0; i < FUNCTIONS; i++) {
+		u32 to = where[i].host ? 0 : put_function(i, version, section);
 
 		code = code ? code : to;
 	}
@@ -293,6 +303,39 @@ static bool put_back(void)
 	return true;
 }
 
+static bool missing(void)
+{
+	bool any = false;
+
+	for (u32 i = 0; i < FUNCTIONS; i++)
+		any |= !where[i].host;
+	return any;
+}
+
+static bool changed(void)
+{
+	bool any = false;
+
+	for (u32 i = 0; i < FUNCTIONS; i++)
+		any |= where[i].changed;
+	return any;
+}
+
+static void windows(bool written)
+{
+	for (u32 i = 0; i < FUNCTIONS; i++) {
+		gaddr_t code = eng.vdso_lo + where[i].code;
+
+		if (!where[i].code || (where[i].changed && !written))
+			continue;
+		eng.unlock[i].start = code + CS_START;
+		eng.unlock[i].end = code + functions[i].size - CS_BEHIND;
+		eng.unlock[i].slot_size = functions[i].slot_size;
+		eng.unlock_lo = eng.unlock_lo ? min(eng.unlock_lo, code) : code;
+		eng.unlock_hi = max(eng.unlock_hi, eng.unlock[i].end);
+	}
+}
+
 void vdso_build(void)
 {
 	u64 size = min(eng.vdso_hi - eng.vdso_lo, sizeof(im.base));
@@ -300,14 +343,15 @@ void vdso_build(void)
 	if (!eng.vdso_lo)
 		return; /* vdso=0: the guest has none either */
 	memcpy(im.base, (void *)eng.vdso_lo, size);
-	if (!read_image() || has_functions())
+	if (!read_image())
 		return;
 	im.size = (u32)im.load->p_memsz;
 	im.room = (u32)PAGE_UP(im.size);
-	if (im.room > size || !fits())
+	if (im.room > size)
 		return;
-	add_functions();
+	host_functions();
+	if (missing() && fits())
+		add_functions();
 	BUG_ON(!im.room);
-	if (!put_back())
-		eng.unlock_hi = eng.unlock[0].end = eng.unlock[1].end = 0;
+	windows(!changed() || put_back());
 }

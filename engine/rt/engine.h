@@ -23,6 +23,8 @@ struct engine {
 	u32 depth;                /* #! lines that led here */
 
 	/* its image; addresses as in struct mm of the kernel */
+	gaddr_t prog_entry;       /* AT_ENTRY: the program's own */
+	gaddr_t watch_entry;      /* cpu_up.at_entry is to be told of this address; 0: none */
 	gaddr_t entry;            /* where the guest starts: interpreter's entry or the program's own */
 	gaddr_t start_code, end_code, start_data, end_data;
 	gaddr_t brk_start;        /* initial program break, page aligned */

@@ -7,12 +7,7 @@
 #include "rt/engine.h"
 #include "sig/ctx.h"
 
-#define ONSTACK 1
-#define DISABLE 2
-#define AUTODISARM (1u << 31)
-#define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 #define STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
-#define MINSIGSTKSZ_ 2048
 #define CLEAR_SIGHAND (1ul << 32) /* CLONE_CLEAR_SIGHAND */
 
 enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
@@ -119,6 +114,9 @@ static long thread_new(struct vcpu *v, struct vcpu *parent, u64 clone_flags)
 	v->sig = s;
 	s->queued = 0;
 	s->restore_mask = s->stepping = false;
+	s->trapno = p->trapno;
+	s->trap_err = p->trap_err;
+	s->cr2 = p->cr2;
 	s->mask = p->mask;
 	s->alt = clone_flags & 0x4000 /* CLONE_VFORK */ ? p->alt : (struct kstack){ .flags = SIG_DISABLE };
 	if (clone_flags & 0x800) { /* CLONE_SIGHAND */

@@ -15,11 +15,12 @@
 /* signals the CPU itself causes: never blocked at the host, always ours */
 #define SYNC_SIGNALS (BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11)) /* ILL TRAP BUS FPE SEGV */
 #define UNBLOCKABLE (BIT(9) | BIT(19))
+#define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 
 /* kstack.flags */
 #define SIG_ONSTACK 1
 #define SIG_DISABLE 2
-#define SIG_AUTODISARM (1 << 31)
+#define SIG_AUTODISARM (1u << 31)
 
 #define SA_NOCLDSTOP_ 1ul
 #define SA_NOCLDWAIT_ 2ul
@@ -46,6 +47,7 @@ struct sigctx {
 	u64 mask;           /* the guest's */
 	u64 saved_mask;     /* sigsuspend and its kind: what the next frame brings back */
 	bool restore_mask;
+	u64 trapno, trap_err, cr2; /* of the last fault that was a signal: every frame shows them */
 	bool stepping;      /* TF set by us to leave code without recipe */
 	struct kstack alt;  /* the guest's */
 	struct sigacts *acts;

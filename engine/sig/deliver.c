@@ -9,7 +9,6 @@
 #include "rt/engine.h"
 #include "sig/ctx.h"
 
-#define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 
 void host_mask_update(struct vcpu *v)
 {
@@ -56,16 +55,15 @@ static bool action_of(struct vcpu *v, int signo, struct ksigaction *act)
 	return act->handler > 1;
 }
 
-static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act, const u8 *info, u64 err,
-			u64 trapno, u64 cr2)
+static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act, const u8 *info)
 {
 	struct sigctx *s = v->sig;
 	u64 mask = s->restore_mask ? s->saved_mask : s->mask;
 
-	if (!frame_build(v, signo, act, mask, info, err, trapno, cr2)) {
+	if (!frame_build(v, signo, act, mask, info, s->trap_err, s->trapno, s->cr2)) {
 		if (signo == SIGSEGV)
 			action_die(v, SIGSEGV);
-		sig_fault(v, SIGSEGV, SI_KERNEL, 0, 0, 0);
+		sig_fault(v, SIGSEGV, SI_KERNEL, 0, -1, 0);
 		return;
 	}
 	s->restore_mask = false;
@@ -97,7 +95,7 @@ void sig_deliver(struct vcpu *v)
 		memcpy(info, s->info[signo], 128);
 		__atomic_and_fetch(&s->queued, ~BIT(signo), __ATOMIC_SEQ_CST);
 		if (action_of(v, signo, &act))
-			run_handler(v, signo, &act, info, 0, 0, 0);
+			run_handler(v, signo, &act, info);
 		else if (act.handler == 0 && !(DEFAULT_IGNORES & BIT(signo)))
 			action_die(v, signo);
 	}
@@ -128,6 +126,12 @@ void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 er
 		}
 		action_die(v, signo);
 	}
-	run_handler(v, signo, &act, info, err, (u64)trapno, trapno == 14 ? addr : 0);
+	if (trapno >= 0) { /* else the kernel's own, which is no trap */
+		v->sig->trapno = (u64)trapno;
+		v->sig->trap_err = err;
+		if (trapno == 14)
+			v->sig->cr2 = addr;
+	}
+	run_handler(v, signo, &act, info);
 	host_mask_update(v);
 }

@@ -9,8 +9,9 @@
 #define FP_MAGIC1 0x46505853u
 #define FP_MAGIC2 0x46505845u
 #define TF 0x100ul
-#define RESTORED_FLAGS 0x50cd5ul /* of FIX_EFLAGS but TF, which would trap in the engine (docs/deviations.md) */
+#define RESTORED_FLAGS 0x50cd5ul /* of FIX_EFLAGS but TF, which is cpu/step.c's */
 #define MINSIGSTKSZ_ 2048
+#define TASK_TOP 0x7ffffffff000ul
 
 static u64 xfeatures(void)
 {
@@ -107,9 +108,21 @@ static void fill_context(struct vcpu *v, struct kucontext *uc)
 	uc->rdi = g[RDI]; uc->rsi = g[RSI]; uc->rbp = g[RBP]; uc->rbx = g[RBX];
 	uc->rdx = g[RDX]; uc->rax = g[RAX]; uc->rcx = g[RCX]; uc->rsp = g[RSP];
 	uc->rip = v->rip;
-	uc->eflags = v->rflags;
+	uc->eflags = v->rflags | (v->tf ? TF : 0);
 	uc->cs = 0x33;
 	uc->ss = 0x2b;
+}
+
+/* As the kernel writes them: the restorer's address and, above it, where SSP was. Neither of them without the other */
+static bool push_frame(struct vcpu *v, u64 restorer, u64 at)
+{
+	gaddr_t ssp = vcpu_ssp(v);
+
+	if (!v->guest_ss)
+		return shstk_push(v, ssp | SHSTK_TOKEN, at) && shstk_push(v, restorer, at);
+	if (!restorer || !ssp || ssp & 7 || !ssp_store(v, ssp - 16, restorer))
+		return false;
+	return ssp_push(v, ssp | SHSTK_TOKEN, at) && ssp_push(v, restorer, at);
 }
 
 bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 mask, const u8 *info, u64 err,
@@ -131,12 +144,8 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 	memcpy(f.info, info, 128);
 	if (!(act->flags & SA_RESTORER_) || save_xstate(s, fp) || rt_copy_to_guest(at, &f, sizeof(f)))
 		return false;
-	if (v->shstk_on) {
-		u64 token = vcpu_ssp(v) | SHSTK_TOKEN;
-
-		if (!shstk_push(v, token, at) || !shstk_push(v, act->restorer, at))
-			return false;
-	}
+	if (v->shstk_on && !push_frame(v, act->restorer, at))
+		return false;
 	if (s->alt.flags & SIG_AUTODISARM)
 		s->alt = (struct kstack){ .flags = SIG_DISABLE };
 	v->gregs[RDI] = (u64)signo;
@@ -145,7 +154,8 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 	v->gregs[RAX] = 0;
 	v->gregs[RSP] = at;
 	v->rip = act->handler;
-	v->rflags &= ~0x10500ul; /* RF, DF, TF */
+	v->rflags &= ~0x10400ul; /* RF, DF */
+	step_set(v, false);
 	return true;
 }
 
@@ -182,13 +192,32 @@ static bool reset_xstate(struct sigctx *s)
 	return true;
 }
 
+/* what the kernel demands of the word that delivery left; SSP is where the restorer's RET left it */
+static bool restore_ssp(struct vcpu *v)
+{
+	gaddr_t ssp = vcpu_ssp(v);
+	struct shstk s;
+	u64 token, to;
+
+	if (!ssp || ssp & 7 || !cpu_up.shadow(ssp, &s) || rt_copy_from_guest(&token, ssp, 8))
+		return false;
+	to = token & ~SHSTK_TOKEN;
+	if (!(token & SHSTK_TOKEN) || to & 7 || to >= TASK_TOP)
+		return false;
+	if (to == ssp + 8)
+		ssp_advance(v, 8);
+	else
+		ssp_enter(v, to);
+	return true;
+}
+
 /* the word the frame's delivery left on the shadow stack says where SSP was */
 static void pop_token(struct vcpu *v, u64 frame)
 {
 	for (u64 t = v->twin_sp; t < shstk_top(v); t += 8) {
-		u64 ssp = *shstk_slot(t) & ~SHSTK_TOKEN;
+		u64 word = shstk_word(t), ssp = word & ~SHSTK_TOKEN;
 
-		if (*shstk_rec(t) != frame || !(*shstk_slot(t) & SHSTK_TOKEN))
+		if (*shstk_rec(t) != frame || !(word & SHSTK_TOKEN))
 			continue;
 		if (ssp >= v->ss.lo && ssp <= v->ss.hi && !(ssp & 7))
 			v->twin_sp = ssp - v->ss.lo + v->ss.twin;
@@ -206,7 +235,7 @@ long sig_return(struct vcpu *v)
 	if (ok && !sig_set_mask(v, f.uc.sigmask))
 		return SIG_RESTART;
 	if (!ok || !(f.uc.fpstate ? load_xstate(v->sig, f.uc.fpstate) : reset_xstate(v->sig))) {
-		sig_fault(v, 11, 0x80, 0, 13, 0);
+		sig_fault(v, 11, 0x80, 0, -1, 0);
 		return 0;
 	}
 	g[R8] = f.uc.r8; g[R9] = f.uc.r9; g[R10] = f.uc.r10; g[R11] = f.uc.r11;
@@ -214,11 +243,14 @@ long sig_return(struct vcpu *v)
 	g[RDI] = f.uc.rdi; g[RSI] = f.uc.rsi; g[RBP] = f.uc.rbp; g[RBX] = f.uc.rbx;
 	g[RDX] = f.uc.rdx; g[RAX] = f.uc.rax; g[RCX] = f.uc.rcx; g[RSP] = f.uc.rsp;
 	v->rip = f.uc.rip;
-	if (f.uc.eflags & TF)
-		rt_log_once("single steps (the trap flag) are not supported");
+	step_set(v, f.uc.eflags & TF);
 	v->rflags = (v->rflags & ~RESTORED_FLAGS) | (f.uc.eflags & RESTORED_FLAGS) | 0x202;
 	(void)!sig_altstack(v, &f.uc.stack, NULL);
-	if (v->shstk_on)
+	if (cpu_abi_stack(v)) {
+		if (!restore_ssp(v))
+			sig_fault(v, 11, 0x80, 0, -1, 0);
+	} else if (v->shstk_on) {
 		pop_token(v, at);
+	}
 	return 0;
 }

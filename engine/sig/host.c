@@ -39,6 +39,8 @@ static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
 	v->rip = rec.rip;
 	v->twin_sp = rec.twin_sp;
 	v->rflags = uc->eflags & ~TF;
+	if (unlikely(uc->eflags & TF) && !v->sig->stepping) /* POPF has just turned it on */
+		step_set(v, true);
 	return true;
 }
 
@@ -118,6 +120,22 @@ static bool cpu_fault_at(struct vcpu *v, int signo, const u8 *info, struct kucon
 	return true;
 }
 
+/*
+ * A host ret through a twin that was flushed, or through memory that is no twin: where SSP was set to the middle of a word,
+ * or two stacks of the guest's touch each other. The engine executes the RET.
+ */
+static bool bad_twin(struct vcpu *v, int signo, struct kucontext *uc)
+{
+	if (signo != SIGSEGV)
+		return false;
+	if (uc->trapno == 13 && v->guest_ss && cache_arena_of(uc->rip) && *(u8 *)uc->rip == 0xc3)
+		uc->rsp += 8; /* no address at all: it has not been popped */
+	else if (uc->rip && (!v->guest_ss || uc->trapno != 14 || uc->rip != uc->cr2))
+		return false;
+	uc->rip = (u64)cpu_ret_miss;
+	return true;
+}
+
 /* the translator's source is not there any more */
 static bool end_translation(struct vcpu *v, int signo, struct kucontext *uc)
 {
@@ -158,17 +176,16 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 		take_to_engine(v, uc);
 		return;
 	}
+	if (bad_twin(v, signo, uc))
+		return;
+	if (signo == SIGTRAP && uc->eflags & TF) { /* POPF turned it on; no guest instruction ran since (cpu/step.c) */
+		step_set(v, true);
+		uc->eflags &= ~TF;
+		take_to_engine(v, uc);
+		return;
+	}
 	if (cpu_fault_at(v, signo, info, uc))
 		return;
-	if (signo == SIGTRAP && uc->eflags & TF) { /* POPF set it: seen by the engine only now */
-		rt_log_once("single steps (the trap flag) are not supported");
-		uc->eflags &= ~TF;
-		return;
-	}
-	if (uc->rip == 0 && signo == SIGSEGV) { /* a host ret through a twin that was flushed */
-		uc->rip = (u64)cpu_ret_miss;
-		return;
-	}
 	if (signo == SIGSEGV && code == 2 && rt_fault_fixup(uc->rip) && cpu_up.write_fault &&
 	    cpu_up.write_fault(v, uc->cr2))
 		return;

@@ -14,8 +14,10 @@
 #include "cpu/threads.h"
 #include "gnomon/exit.h"
 #include "kern/kern.h"
+#include "kern/marks.h"
 #include "kern/report.h"
 #include "kern/robust.h"
+#include "kern/shadow.h"
 #include "kern/vma.h"
 #include "load/load.h"
 #include "rt/engine.h"
@@ -101,7 +103,6 @@ static bool read_record(int fd)
 			break;
 		have += (size_t)r;
 	}
-	fd_close(&fd);
 	record.file[GN_PATH_MAX - 1] = record.execfn[GN_PATH_MAX - 1] = 0;
 	record.comm[sizeof(record.comm) - 1] = 0;
 	return have == sizeof(record) && record.magic == GN_BOARD_MAGIC;
@@ -142,6 +143,7 @@ static void attach(const struct initial *in)
 		rt_log_fd = eng.fd_base + GN_FD_LOG;
 	if (!map_board(eng.fd_base + GN_FD_BOARD) || !read_record(eng.fd_base + GN_FD_EXEC))
 		goto by_hand;
+	engine_fd_idle(eng.fd_base + GN_FD_EXEC);
 	return;
 by_hand:
 	rt_die(GN_EXIT_USAGE, "gnomon-engine is started by gnomon, not by hand");
@@ -245,7 +247,7 @@ static void start_shadow_stack(struct vcpu *v)
 
 	sys4(__NR_prlimit64, 0, RLIMIT_STACK, NULL, &lim);
 	lim.cur = min(lim.cur, SHSTK_DEFAULT_CAP);
-	r = shstk_create(v, min(PAGE_UP(max(lim.cur, PAGE_SIZE)), (u64)SHSTK_SIZE_MAX));
+	r = shstk_first(v, min(PAGE_UP(max(lim.cur, PAGE_SIZE)), (u64)SHSTK_SIZE_MAX));
 	if (r)
 		rt_die(GN_EXIT_USAGE, "no room for a shadow stack: %s (ulimit -v too small?)",
 		       error_text(r) ? error_text(r) : "refused");
@@ -268,6 +270,10 @@ static void wire(void)
 	cpu_up.prot = vma_prot;
 	cpu_up.guard_code = vma_guard_code;
 	cpu_up.fork = kern_fork;
+	cpu_up.shadow = shadow_at;
+	cpu_up.int80 = kern_int80;
+	cpu_up.at_entry = marks_at_entry;
+	cpu_up.shadow_new = shadow_new;
 	cpu_child_init = kern_child_init;
 	cpu_up.vsyscall = eng.vsyscall ? kern_vsyscall : NULL;
 	cpu_up.deliver = sig_deliver;
@@ -284,6 +290,7 @@ void __noreturn start_main(u64 *sp)
 {
 	struct initial in;
 	struct vcpu *v;
+	long r;
 
 	stack_parse(&in, sp);
 	attach(&in);
@@ -304,6 +311,10 @@ void __noreturn start_main(u64 *sp)
 	if (sig_thread_init(v, NULL) || kern_init(v))
 		rt_die(GN_EXIT_USAGE, "no memory for the first thread (ulimit -v too small?)");
 	start_shadow_stack(v);
+	r = marks_start(v);
+	if (r)
+		rt_die(GN_EXIT_USAGE, "no room for the program's shadow stack: %s",
+		       error_text(r) ? error_text(r) : "refused");
 	report_exec(eng.exe);
 	cpu_run(v);
 }

@@ -85,7 +85,7 @@ static struct block *publish(struct xl *x, u32 glen, u8 flags, u8 res)
 	if (x->ret_id)
 		__builtin_memcpy(x->ret_id, &(u32){ block_id(b) }, 4);
 	x->a->next = (u8 *)(((u64)x->e.p + 15) & ~15ul);
-	return cache_block_publish(b, x->starts) ? b : NULL;
+	return cache_block_publish(b, res & RES_STEP ? NULL : x->starts) ? b : NULL;
 }
 
 static u8 *entry_for(struct exit *ex, struct block **to)
@@ -135,7 +135,7 @@ struct block *xlate_block(const struct xlate_source *src, u8 res)
 	x->e = (struct emit){ x->a->next, x->a->next + XLATE_ROOM };
 	x->pc = src->pc;
 	x->code = src->code;
-	x->res = res;
+	x->res = res & (u8)~RES_STEP;
 	x->nside = x->nexits = 0;
 	x->ret_id = NULL;
 	/* call entry, 6 bytes: recover_entry() knows it */

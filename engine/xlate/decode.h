@@ -42,6 +42,7 @@ enum insn_class {
 	INSN_XABORT,     /* C6 F8 ib; a no-op outside a transaction */
 	INSN_PKRU,       /* rdpkru, wrpkru */
 	INSN_XRSTOR,     /* xrstor/xrstors/fxrstor family: may write pkru */
+	INSN_POPF,       /* 9D: may set the trap flag */
 	INSN_PRIV,       /* needs CPL 0 or I/O rights (hlt, in, out, cli, mov cr, lgdt, invlpg, rdmsr ...):
 			    copied as it is, raises the same #GP/#UD for the guest */
 	INSN_UD,         /* ud0, ud1, ud2 */

@@ -93,7 +93,7 @@ const struct decode_op decode_map[4][256] = {
 	[0x99] = OP(0, I_NONE, FL_0, IM_CWD, A_NF),
 	[0x9b] = OP(0, I_NONE, FL_0, IM_0, 0),
 	[0x9c] = OP(0, I_NONE, FL_LEAVE, IM_SP, 0),
-	[0x9d] = OP(0, I_NONE, FL_KALL, IM_SP, 0),
+	[0x9d] = OPX(INSN_POPF, FA, 0, I_NONE, FL_KALL, IM_SP, 0),
 	[0x9e] = OP(0, I_NONE, FL_KNO, IM_A_RD, A_NF),
 	[0x9f] = OP(0, I_NONE, FL_R, IM_A_UP, A_NF),
 	[0xa0] = OP(0, I_MOFFS, FL_0, IM_A_UP, 0), [0xa1] = OP(0, I_MOFFS, FL_0, IM_A_V, 0),

@@ -37,12 +37,26 @@ static void bring_home(struct xl *x, const struct insn *in)
 		xl_home(x, RES_R11_HOME);
 }
 
+bool xlate_copies(const struct insn *in)
+{
+	switch (in->class) {
+	case INSN_PLAIN:
+	case INSN_FSBASE:
+	case INSN_ENDBR:
+	case INSN_XGETBV:
+	case INSN_PKRU:
+	case INSN_XRSTOR:
+	case INSN_XABORT:
+	case INSN_PRIV:
+	case INSN_UD:
+	case INSN_POPF:
+		return in->seg != 0x65 || xl_gs_use(in) != GS_ENGINE;
+	}
+	return false;
+}
+
 static void translate_copy(struct xl *x, const struct insn *in)
 {
-	if (unlikely(in->seg == 0x65) && xl_gs_use(in) == GS_ENGINE) {
-		xl_engine(x, in, EXIT_EMUL);
-		return;
-	}
 	bring_home(x, in);
 	if (unlikely(insn_loads_rsp(in)))
 		xl_load_rsp(x, in);
@@ -93,19 +107,11 @@ static void translate_one(struct xl *x, const struct insn *in)
 	case INSN_SYSCALL:
 		xl_engine(x, in, EXIT_SYSCALL);
 		return;
-	case INSN_PLAIN:
-	case INSN_FSBASE:
-	case INSN_ENDBR:
-	case INSN_XGETBV:
-	case INSN_PKRU:
-	case INSN_XRSTOR:
-	case INSN_XABORT:
-	case INSN_PRIV:
-	case INSN_UD:
-		translate_copy(x, in);
-		return;
 	default:
-		xl_engine(x, in, EXIT_EMUL);
+		if (xlate_copies(in))
+			translate_copy(x, in);
+		else
+			xl_engine(x, in, EXIT_EMUL);
 	}
 }
 
@@ -252,6 +258,8 @@ u32 xl_run(struct xl *x)
 		else if (insn_decode(&in, x->code, page_end - x->pc, x->pc))
 			break;
 		ended = translate_marked(x, &in);
+		if (in.class == INSN_POPF) /* it may have set the trap flag: nothing else may run behind it (cpu/step.c) */
+			break;
 	} while (!ended && --r.left && x->pc < page_end && !is_known(r.known, x->pc));
 	if (x->pc != s->pc)
 		finish_run(x, ended, r.known);

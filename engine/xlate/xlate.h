@@ -28,9 +28,13 @@ struct xlate_opts {
 };
 extern struct xlate_opts xlate_opts;
 
-/* Translates the block at src->pc with entry residency `res`. The block is published. NULL: out of memory or
+/* Translates the block at src->pc with entry residency `res`; RES_STEP: the first instruction alone, with no link out of
+ * it or into it. The block is published. NULL: out of memory or
  * table space (the caller flushes and tries again). */
 struct block *xlate_block(const struct xlate_source *src, u8 res);
+
+/* is this instruction copied, as it is or with other registers? Not if it branches, or if the engine executes it */
+bool xlate_copies(const struct insn *in);
 
 /* the entry of that kind into b, made when first asked for; NULL when memory is out */
 u8 *xlate_entry(struct block *b, enum block_entry kind);

@@ -32,9 +32,14 @@ bool tracee_regs(pid_t tid, struct regs *r)
 	if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &v) < 0)
 		return false;
 	if (v.iov_len == sizeof(u.r32))
-		*r = (struct regs){ u.r32.ip, u.r32.sp, u.r32.flags, 32, (int32_t)u.r32.orig_ax >= 0 };
+		*r = (struct regs){ u.r32.ip, u.r32.flags,
+				    { u.r32.ax, u.r32.cx, u.r32.dx, u.r32.bx, u.r32.sp, u.r32.bp, u.r32.si, u.r32.di },
+				    32, (int32_t)u.r32.orig_ax >= 0 };
 	else
-		*r = (struct regs){ u.r64.rip, u.r64.rsp, u.r64.eflags, 64, (int64_t)u.r64.orig_rax >= 0 };
+		*r = (struct regs){ u.r64.rip, u.r64.eflags,
+				    { u.r64.rax, u.r64.rcx, u.r64.rdx, u.r64.rbx, u.r64.rsp, u.r64.rbp, u.r64.rsi, u.r64.rdi,
+				      u.r64.r8, u.r64.r9, u.r64.r10, u.r64.r11, u.r64.r12, u.r64.r13, u.r64.r14, u.r64.r15 },
+				    64, (int64_t)u.r64.orig_rax >= 0 };
 	return true;
 }
 

@@ -24,7 +24,8 @@ void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), 
 
 /* tracee.c: a stopped thread, its registers and its memory. `tid` is its number here */
 struct regs {
-	uint64_t ip, sp, flags;
+	uint64_t ip, flags;
+	uint64_t reg[16]; /* in the order of their encoding: rax rcx rdx rbx rsp rbp rsi rdi r8... */
 	unsigned bits; /* 32 or 64 */
 	bool in_syscall;
 };

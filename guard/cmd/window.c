@@ -16,9 +16,17 @@
 
 enum verdict { UNKNOWN, CLEARS, HOLDS };
 
+#define REGS 16 /* in the order of their encoding */
+#define AX 0
+#define CX 1
+#define SP 4
+#define R11 11
+
 struct place {
-	uint64_t ip, sp;
-	bool flags; /* the thread's flags are still those of its registers */
+	uint64_t ip;
+	uint64_t reg[REGS];
+	uint16_t known; /* registers whose values these are; the others were loaded on the way */
+	bool flags;     /* the thread's flags are still those of its registers */
 };
 
 struct walk {
@@ -33,12 +41,14 @@ struct walk {
 	bool clears, holds;
 };
 
-static void later(struct walk *w, uint64_t ip, uint64_t sp, bool flags)
+static void later(struct walk *w, const struct place *p, uint64_t ip)
 {
-	if (w->n < PATHS)
-		w->todo[w->n++] = (struct place){ ip, sp, flags };
-	else
+	if (w->n == PATHS) {
 		w->holds = true;
+		return;
+	}
+	w->todo[w->n] = *p;
+	w->todo[w->n++].ip = ip;
 }
 
 static bool seen(struct walk *w, uint64_t ip)
@@ -74,19 +84,54 @@ static int taken(ZydisMnemonic m, uint64_t f)
 	}
 }
 
-/* the address in the control block that a memory operand names; 0: some other memory */
-static uint64_t block_address(const struct walk *w, const ZydisDecodedOperand *op)
+/* index of a general register, whatever part of it is named; -1: another one */
+static int reg_of(const struct walk *w, ZydisRegister r)
 {
-	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || op->mem.base != ZYDIS_REGISTER_NONE ||
-	    op->mem.index != ZYDIS_REGISTER_NONE)
+	ZydisMachineMode mode = w->regs->bits == 64 ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LEGACY_32;
+	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(mode, r);
+	ZydisRegisterClass c = ZydisRegisterGetClass(whole);
+
+	return c == ZYDIS_REGCLASS_GPR64 || c == ZYDIS_REGCLASS_GPR32 ? ZydisRegisterGetId(whole) : -1;
+}
+
+static bool value_of(const struct walk *w, const struct place *p, ZydisRegister r, uint64_t *v)
+{
+	int i = reg_of(w, r);
+
+	*v = 0;
+	if (r == ZYDIS_REGISTER_NONE)
+		return true;
+	if (i < 0 || !(p->known >> i & 1))
+		return false;
+	*v = p->reg[i];
+	return true;
+}
+
+/* fs has the control block in 64-bit code, gs in 32-bit code */
+static bool block_segment(const struct walk *w, const ZydisDecodedOperand *op)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+	       op->mem.segment == (w->regs->bits == 64 ? ZYDIS_REGISTER_FS : ZYDIS_REGISTER_GS);
+}
+
+/* where a memory operand is, if its registers are known; 0: nobody knows */
+static uint64_t address(const struct walk *w, const struct place *p, const ZydisDecodedOperand *op)
+{
+	uint64_t base, index, at;
+
+	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || !value_of(w, p, op->mem.base, &base) ||
+	    !value_of(w, p, op->mem.index, &index))
 		return 0;
-	if (op->mem.segment != ZYDIS_REGISTER_FS && op->mem.segment != ZYDIS_REGISTER_GS)
+	at = base + index * op->mem.scale + (uint64_t)op->mem.disp.value;
+	if (block_segment(w, op))
+		at += w->base;
+	else if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS)
 		return 0;
-	return w->base + (uint64_t)op->mem.disp.value;
+	return w->regs->bits == 64 ? at : (uint32_t)at;
 }
 
 /* what the instruction stores, if that matters: true ends the path */
-static bool stores(struct walk *w, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
+static bool stores(struct walk *w, const struct place *p, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
 {
 	for (unsigned i = 0; i < in->operand_count; i++) {
 		uint64_t at;
@@ -97,7 +142,7 @@ static bool stores(struct walk *w, const ZydisDecodedInstruction *in, const Zydi
 			w->holds = true; /* the release may be this one */
 			return true;
 		}
-		at = block_address(w, &op[i]);
+		at = address(w, p, &op[i]);
 		if (at == w->rl->head) {
 			w->holds = true; /* it takes a lock */
 			return true;
@@ -114,40 +159,66 @@ static bool stores(struct walk *w, const ZydisDecodedInstruction *in, const Zydi
 	return false;
 }
 
+/* the value that an instruction loads a register with, where that is a matter of addresses */
+static bool loads(struct walk *w, const struct place *p, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op,
+		  uint64_t *v)
+{
+	uint64_t old, width = w->regs->bits;
+
+	if (op[0].size != width)
+		return false;
+	switch (in->mnemonic) {
+	case ZYDIS_MNEMONIC_MOV:
+		if (op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
+			return value_of(w, p, op[1].reg.value, v);
+		/* a control block begins with its own address */
+		*v = w->base;
+		return address(w, p, &op[1]) == w->base;
+	case ZYDIS_MNEMONIC_LEA:
+		*v = address(w, p, &op[1]);
+		return *v;
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+		if (op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !value_of(w, p, op[0].reg.value, &old))
+			return false;
+		*v = in->mnemonic == ZYDIS_MNEMONIC_ADD ? old + op[1].imm.value.u : old - op[1].imm.value.u;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* what becomes of the registers */
+static void registers(struct walk *w, struct place *p, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
+{
+	uint64_t v, sp = p->reg[SP];
+	bool loaded = op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && loads(w, p, in, op, &v), stack = p->known >> SP & 1;
+	int i;
+
+	for (unsigned k = 0; k < in->operand_count; k++) {
+		i = op[k].type == ZYDIS_OPERAND_TYPE_REGISTER && op[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ?
+			    reg_of(w, op[k].reg.value) : -1;
+		if (i >= 0)
+			p->known &= (uint16_t)~(1u << i);
+	}
+	if (loaded && (i = reg_of(w, op[0].reg.value)) >= 0) {
+		p->reg[i] = v;
+		p->known |= (uint16_t)(1u << i);
+	}
+	if ((in->mnemonic != ZYDIS_MNEMONIC_PUSH && in->mnemonic != ZYDIS_MNEMONIC_POP) || !stack)
+		return;
+	p->reg[SP] = in->mnemonic == ZYDIS_MNEMONIC_PUSH ? sp - w->regs->bits / 8 : sp + w->regs->bits / 8;
+	p->known |= 1u << SP;
+}
+
 static uint64_t pop(struct walk *w, struct place *p)
 {
 	uint64_t v = 0;
 
-	if (!tracee_read(w->tid, p->sp, &v, w->regs->bits / 8))
+	if (!(p->known >> SP & 1) || !tracee_read(w->tid, p->reg[SP], &v, w->regs->bits / 8))
 		return 0;
-	p->sp += w->regs->bits / 8;
+	p->reg[SP] += w->regs->bits / 8;
 	return v;
-}
-
-/* how the stack pointer moves, as far as system call stubs move it; false: not understood */
-static bool stack(struct walk *w, struct place *p, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
-{
-	bool sp = op[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		  (op[0].reg.value == ZYDIS_REGISTER_RSP || op[0].reg.value == ZYDIS_REGISTER_ESP) &&
-		  op[0].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-
-	switch (in->mnemonic) {
-	case ZYDIS_MNEMONIC_PUSH:
-		p->sp -= w->regs->bits / 8;
-		return true;
-	case ZYDIS_MNEMONIC_POP:
-		p->sp += w->regs->bits / 8;
-		return !sp;
-	case ZYDIS_MNEMONIC_ADD:
-	case ZYDIS_MNEMONIC_SUB:
-		if (sp && op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
-			return false;
-		if (sp)
-			p->sp += in->mnemonic == ZYDIS_MNEMONIC_ADD ? op[1].imm.value.u : -op[1].imm.value.u;
-		return true;
-	default:
-		return !sp;
-	}
 }
 
 /* the next place on this path; false: it ends here */
@@ -167,7 +238,7 @@ static bool step(struct walk *w, struct place *p)
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&w->dec, code, sizeof(code), &in, op)))
 		return false;
 	next = p->ip + in.length;
-	if (stores(w, &in, op))
+	if (stores(w, p, &in, op))
 		return false;
 	if (op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && op[0].imm.is_relative)
 		target = next + op[0].imm.value.u;
@@ -175,7 +246,7 @@ static bool step(struct walk *w, struct place *p)
 	case ZYDIS_CATEGORY_COND_BR:
 		t = p->flags ? taken(in.mnemonic, w->regs->flags) : -1;
 		if (t != 0)
-			later(w, target, p->sp, p->flags);
+			later(w, p, target);
 		p->ip = next;
 		return t != 1;
 	case ZYDIS_CATEGORY_UNCOND_BR:
@@ -184,7 +255,7 @@ static bool step(struct walk *w, struct place *p)
 	case ZYDIS_CATEGORY_CALL:
 		/* the system call stub of 32-bit libc; other calls do not come before the store, but where it gives up */
 		p->ip = next;
-		return w->regs->bits == 32 && block_address(w, &op[0]);
+		return w->regs->bits == 32 && block_segment(w, &op[0]);
 	case ZYDIS_CATEGORY_RET:
 		p->ip = pop(w, p);
 		return p->ip;
@@ -193,13 +264,13 @@ static bool step(struct walk *w, struct place *p)
 	case ZYDIS_CATEGORY_INTERRUPT:
 		/* the wake; for a PI lock it is the unlock itself */
 		w->holds |= w->rl->pi;
+		p->known &= (uint16_t)~(1u << AX | (w->regs->bits == 64 ? 1u << CX | 1u << R11 : 0));
 		p->ip = next;
 		return !w->rl->pi;
 	default:
 		break;
 	}
-	if (!stack(w, p, &in, op))
-		return false;
+	registers(w, p, &in, op);
 	if (in.cpu_flags && in.cpu_flags->modified | in.cpu_flags->set_0 | in.cpu_flags->set_1 | in.cpu_flags->undefined)
 		p->flags = false;
 	p->ip = next;
@@ -209,12 +280,16 @@ static bool step(struct walk *w, struct place *p)
 static bool open_at(pid_t tid, const struct regs *r, const struct robust *rl, uint64_t base)
 {
 	struct walk w = { .tid = tid, .regs = r, .rl = rl, .base = base };
+	struct place start = { .known = 0xffff, .flags = true };
 
 	if (r->bits == 64)
 		ZydisDecoderInit(&w.dec, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	else
 		ZydisDecoderInit(&w.dec, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-	later(&w, r->ip, r->sp, true);
+	memcpy(start.reg, r->reg, sizeof(start.reg));
+	if (r->in_syscall)
+		start.known &= (uint16_t)~(1u << AX);
+	later(&w, &start, r->ip);
 	while (w.n && !w.holds) {
 		struct place p = w.todo[--w.n];
 

@@ -199,12 +199,12 @@ static struct slot *free_slot(void)
 		if (c == CHUNKS)
 			return NULL;
 		if (!chunks[c]) {
-			void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			long p = sys6(NR_MMAP, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-			if (p == MAP_FAILED)
+			if (p < 0 && p >= -4095)
 				return NULL;
-			madvise(p, size, MADV_WIPEONFORK);
-			chunks[c] = p;
+			sys4(__NR_madvise, p, (long)size, MADV_WIPEONFORK, 0);
+			chunks[c] = (struct slot *)p;
 		}
 	}
 	__atomic_store_n(&T->high, i + 1, __ATOMIC_RELEASE);

@@ -16,12 +16,13 @@
 #define GN_SITES 4096          /* power of two */
 #define GN_LOG_BYTES (32u << 20)
 #define GN_PATH_MAX 4096
+#define GN_DENY_BYTES 65536
 
 /* Descriptors an engine process starts with. N is the number in AT_EXECFN "/dev/fd/N", which the kernel
  * writes for execveat(N, "", ..., AT_EMPTY_PATH); the others follow it. */
 #define GN_FD_ENGINE 0 /* the engine's own file, read-only, close-on-exec not set */
 #define GN_FD_BOARD 1  /* this board */
-#define GN_FD_EXEC 2   /* memfd with one struct gn_exec; closed by the engine once read */
+#define GN_FD_EXEC 2   /* memfd with one struct gn_exec; once that is read, another name of GN_FD_ENGINE */
 #define GN_FD_LOG 3    /* the engine's text channel */
 #define GN_FD_PROG 4   /* the program's file, open for reading; the engine keeps it (/proc/self/exe). Not there
 			  with GN_EXEC_RAW */
@@ -29,6 +30,14 @@
 #define GN_FD_BASE 1000 /* preferred N; lower where RLIMIT_NOFILE is (limit - 8) */
 
 enum gn_mode { GN_MODE_CHECK = 1, GN_MODE_RUN = 2, GN_MODE_PROTECT = 3 };
+
+/* whose decision a shadow stack is in `run` */
+enum gn_enable {
+	GN_ENABLE_ABI,        /* the program's libc asks for it */
+	GN_ENABLE_MARKED,     /* gnomon asks in its place where all files are marked; dlopen of one that is not fails */
+	GN_ENABLE_PERMISSIVE, /* the same; dlopen of one that is not disables it, as long as there is one thread */
+	GN_ENABLE_ALWAYS,     /* on from the first instruction */
+};
 
 /* settings.flags */
 #define GN_OPT_STOP 0x01     /* first violation other than unwind: deliver #CP as the hardware would */
@@ -48,7 +57,8 @@ struct gn_settings {
 	uint32_t flush_every; /* test mode: dispatches from one flush to the next */
 	uint32_t bug_nth;    /* test modes: at its Nth dispatch a thread finds a bug, or writes where nothing is; 0 = off */
 	uint32_t crash_nth;
-	uint32_t reserved[10];
+	uint32_t enable;     /* enum gn_enable */
+	uint32_t reserved[9];
 };
 
 /* struct gn_exec.flags */
@@ -146,6 +156,7 @@ struct gn_board {
 	uint64_t class_count[8]; /* violations by enum gn_class, every single one */
 	uint64_t natives;    /* children that ran without the engine */
 	uint64_t sites_full; /* violations that found no free site */
+	char deny[GN_DENY_BYTES]; /* paths, each with its NUL, an empty one at the end: marked programs that get no shadow stack */
 	struct gn_site sites[GN_SITES];
 	uint8_t log[GN_LOG_BYTES] __attribute__((aligned(64)));
 };

@@ -2,7 +2,7 @@
 # needs: objdump readelf strings nm
 # timeout: 240
 # modes: tiny flush=500
-# expect: unwind libopcodes-*.so *
+# may: unwind libopcodes-*.so *
 # strings, objdump, readelf, nm, size, objcopy over the C library.
 set -eu
 libc=$(ls /lib/x86_64-linux-gnu/libc.so.6)

@@ -3,7 +3,7 @@
 # needs: gcc
 # timeout: 120
 # modes: tiny flush=300
-# expect: unwind libc.so.6 _dl_catch_exception
+# expect: unwind l*.so* _dl_catch_exception
 # Forty cycles of dlopen and dlclose: two libraries that take turns at one address, one with a constructor and a
 # destructor, the C library's own modules (iconv, NSS), libraries of the system.
 set -eu

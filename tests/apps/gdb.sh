@@ -3,7 +3,7 @@
 # needs: gdb gcc
 # timeout: 120
 # modes: tiny flush=500
-# expect: unwind libc.so.6 _dl_catch_exception
+# expect: unwind l*.so* _dl_catch_exception
 # gdb --batch on a core file (made natively) and on an executable.
 set -eu
 if [ "${1-}" = setup ]; then

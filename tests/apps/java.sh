@@ -3,10 +3,10 @@
 # needs: java javac
 # timeout: 120
 # expect: never-called (generated) -
-# expect: unwind libc.so.6 _dl_catch_exception
+# expect: unwind l*.so* _dl_catch_exception
 # may: * (generated) -
 # may: * libjvm.so *
-# may: unwind libc.so.6 _dl_catch_exception
+# may: unwind l*.so* _dl_catch_exception
 # The HotSpot JVM: its version, the compiler, a program with threads, exceptions from signals, stack overflow, collections.
 set -eu
 java -version 2>&1 | head -1

@@ -3,7 +3,7 @@
 # needs: rsync curl ssh-keygen python3
 # timeout: 120
 # modes: tiny
-# may: unwind libc.so.6 _dl_catch_exception
+# may: unwind l*.so* _dl_catch_exception
 # rsync, curl from a server on the loopback, ssh-keygen, ssh to a server of one's own where there is one.
 set -eu
 mkdir a && seq 1 5000 >a/f && cp a/f a/g && ln a/f a/h && ln -s f a/l

@@ -4,7 +4,7 @@
 # needs: psql runuser
 # timeout: 180
 # modes: tiny
-# may: unwind libc.so.6 _dl_catch_exception
+# may: unwind l*.so* _dl_catch_exception
 # may: unwind postgres *
 # may: unwind psql *
 # initdb, a server, tables, joins, a parallel query, an error, a function, shutdown.

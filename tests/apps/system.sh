@@ -3,7 +3,7 @@
 # needs: man less top ps systemd-analyze apt-get dpkg-deb cargo
 # timeout: 120
 # modes: tiny
-# expect: unwind libc.so.6 _dl_catch_exception
+# expect: unwind l*.so* _dl_catch_exception
 # may: unwind perl *
 # What an administrator types: man, less, top, ps, systemd-analyze, apt-get -s, dpkg-deb, cargo, id, getent, crontab files.
 set -eu

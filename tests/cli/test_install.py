@@ -20,9 +20,9 @@ def install(**variables):
 
 
 def tree(top):
-    """{path: mode} of the files below it; the library folder's name for this architecture left out"""
-    return {re.sub(r"\blib/[^/]*-linux-gnu/", "lib/", os.path.relpath(os.path.join(d, f), top)): oct(os.stat(os.path.join(d, f)).st_mode & 0o7777)
-            for d, _, files in os.walk(top) for f in files}
+    """{path: mode} of the files below it; the library folder is called lib, whatever Meson calls it on this system"""
+    paths = [os.path.join(d, f) for d, _, files in os.walk(top) for f in files]
+    return {re.sub(r"\blib(64|/[^/]*-linux-gnu)/", "lib/", os.path.relpath(p, top)): oct(os.stat(p).st_mode & 0o7777) for p in paths}
 
 
 def works(name, command, engine, **kw):

@@ -119,6 +119,7 @@ if native("unknown instructions", [prog], 0, "9\n"):
 # ---- 32-bit code
 prog = program("to32", r"""
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 struct { unsigned off; unsigned short cs; } to32 = { 0x10000000, 0x23 };
 unsigned long sp; /* what 32-bit code leaves of the upper halves is undefined */

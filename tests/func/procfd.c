@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -138,16 +139,43 @@ static void present(int fd)
 	CHECK(stat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_rdev == b.st_rdev);
 	again = open(path, O_RDONLY);
 	CHECK(again >= 0);
-	close(again);
-	close(dir);
+	CHECK_EQ(close(again), 0);
+	CHECK_EQ(close(dir), 0);
 }
 
-int main(void)
+/* every number that is handed out is the program's, in itself and behind a failed exec */
+static void all_numbers(void)
+{
+	static int given[1200];
+	char *no[] = { NULL };
+	struct rlimit lim = { 0 };
+	int n = 0;
+
+	getrlimit(RLIMIT_NOFILE, &lim);
+	lim.rlim_cur = lim.rlim_max < TOP ? lim.rlim_max : TOP;
+	setrlimit(RLIMIT_NOFILE, &lim);
+	CHECK(execve("/dev/null", no, no) < 0);
+	while (n < 1200 && (given[n] = open("/dev/null", O_RDONLY)) >= 0)
+		present(given[n++]);
+	while (n--)
+		CHECK_EQ(close(given[n]), 0);
+}
+
+int main(int argc, char **argv)
 {
 	int low = lowest_free(), fd = open("/dev/null", O_RDONLY), status, high, file;
 	char path[64], numbers[16];
 	pthread_t t;
 
+	all_numbers();
+	if (argc > 1)
+		return check_failed;
+	if (fork() == 0) {
+		execl("/proc/self/exe", argv[0], "again", NULL);
+		_exit(1);
+	}
+	wait(&status);
+	CHECK_EQ(status, 0);
 	CHECK_EQ(fd, low);
 	same_as_open("/proc/self/fd");
 	same_as_open("/proc/self/fdinfo");

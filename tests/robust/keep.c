@@ -49,7 +49,7 @@ static void __attribute__((noreturn)) process(void)
 	else
 		need(mremap(m, 0, PAGE, MREMAP_MAYMOVE) != m, "mremap");
 	sh->kept = h->pending;
-	__atomic_store_n((uint32_t *)m, (uint32_t)sh->t, __ATOMIC_RELEASE);
+	__atomic_store_n(lock_of(m), (uint32_t)sh->t, __ATOMIC_RELEASE);
 	kill(getpid(), SIGKILL);
 	for (;;)
 		pause();

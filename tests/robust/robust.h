@@ -72,9 +72,19 @@ static inline struct head *head_of(pid_t tid)
 	return syscall(SYS_get_robust_list, tid, &h, &len) ? NULL : h;
 }
 
+/* glibc has the word first, musl the type */
+static inline uint32_t *lock_of(pthread_mutex_t *m)
+{
+#ifdef __GLIBC__
+	return (uint32_t *)m;
+#else
+	return (uint32_t *)m + 1;
+#endif
+}
+
 static inline uint32_t word_of(pthread_mutex_t *m)
 {
-	return __atomic_load_n((uint32_t *)m, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(lock_of(m), __ATOMIC_ACQUIRE);
 }
 
 static inline void pin(int cpu)
@@ -91,7 +101,7 @@ static inline void idle_priority(void)
 {
 	struct sched_param p = { 0 };
 
-	need(!sched_setscheduler(0, SCHED_IDLE, &p), "SCHED_IDLE");
+	need(!syscall(SYS_sched_setscheduler, 0, SCHED_IDLE, &p), "SCHED_IDLE"); /* musl has it not */
 }
 
 static inline double seconds(void)

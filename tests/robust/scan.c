@@ -12,6 +12,12 @@
 
 #include "robust.h"
 
+#ifdef SYS_mmap2 /* offsets in pages */
+#define sys_mmap(at, flags, fd, off) syscall(SYS_mmap2, at, PAGE, PROT_READ, flags, fd, (off) / PAGE)
+#else
+#define sys_mmap(at, flags, fd, off) syscall(SYS_mmap, at, PAGE, PROT_READ, flags, fd, off)
+#endif
+
 struct own_head {
 	uintptr_t next;
 	intptr_t offset;
@@ -133,10 +139,15 @@ static void mappings(void)
 	CHECK(CLEARS(p + 2 * PAGE - 4, munmap(p, 2 * PAGE - 1)));
 	CHECK(!CLEARS(p - 4, munmap(p, PAGE)));
 
+	/* refused, so nothing ends */
+	CHECK(!CLEARS(p + PAGE, munmap(p + PAGE + 8, PAGE)));
+	CHECK(!CLEARS(p + PAGE, mmap(p + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_FIXED_NOREPLACE, -1, 0)));
+
 	p = pages(4, fd);
 	*(uint32_t *)p = 5; /* somebody else's by now */
 	CHECK(!CLEARS(p, mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0)));
 	CHECK(!CLEARS(p + PAGE, mmap(p + PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, PAGE)));
+	CHECK(qemu || !CLEARS(p + PAGE, mmap(p + PAGE, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_FIXED, fd, PAGE)));
 	CHECK(CLEARS(p + PAGE, mmap(p + PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0)));
 	CHECK(CLEARS(p + 2 * PAGE, mmap(p + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 2 * PAGE)));
 	CHECK(CLEARS(p, mmap(p, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, other, 0)));
@@ -157,6 +168,10 @@ static void mappings(void)
 	p = pages(3, -1);
 	CHECK(CLEARS(p, syscall(SYS_munmap, p, PAGE)));
 	CHECK(CLEARS(p + PAGE, syscall(SYS_mremap, p + PAGE, 2 * PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p)));
+	p = pages(3, fd);
+	CHECK(CLEARS(p, CHECK(syscall(SYS_mremap, p, PAGE, 2 * PAGE, MREMAP_MAYMOVE) != (long)p)));
+	CHECK(!CLEARS(p + PAGE, sys_mmap(p + PAGE, MAP_SHARED | MAP_FIXED, fd, PAGE)));
+	CHECK(CLEARS(p + PAGE, sys_mmap(p + PAGE, MAP_SHARED | MAP_FIXED, fd, 0)));
 	id = shmget(IPC_PRIVATE, 3 * PAGE, IPC_CREAT | 0600);
 	p = shmat(id, NULL, 0);
 	if (p == (void *)-1) {
@@ -168,6 +183,9 @@ static void mappings(void)
 	CHECK(CLEARS((p > q ? p : q) + 2 * PAGE, shmdt(p > q ? p : q)));
 	p = pages(3, -1);
 	CHECK(CLEARS(p + 2 * PAGE, shmat(id, p, SHM_REMAP)));
+	CHECK(CLEARS(p, shmat(id, p + 8, SHM_REMAP | SHM_RND)));
+	CHECK(CLEARS(p, syscall(SYS_shmat, id, p, SHM_REMAP)));
+	CHECK(CLEARS(p, syscall(SYS_shmdt, p)));
 	shmctl(id, IPC_RMID, NULL);
 }
 
@@ -200,6 +218,30 @@ static void heap(void)
 	}
 	p = (char *)(((uintptr_t)p + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
 	CHECK(CLEARS(p, CHECK(!brk(p))));
+}
+
+/* a library registers a list of its own, and takes it back */
+static void replaced(void)
+{
+	struct own_head other = { .next = (uintptr_t)&other }, *first = own();
+	char *p = pages(2, -1);
+	unsigned long was = *cleared;
+
+	if (syscall(SYS_set_robust_list, &other, sizeof(other))) {
+		puts("# no robust lists here");
+		return;
+	}
+	other.pending = (uintptr_t)p;
+	munmap(p, PAGE);
+	CHECK(*cleared == was + 1 && !other.pending);
+	need(!syscall(SYS_set_robust_list, first, sizeof(*first)), "set_robust_list");
+	other.pending = (uintptr_t)p + PAGE;
+	munmap(p + PAGE, PAGE);
+	CHECK(*cleared == was + 1);
+	p = pages(1, -1);
+	first->pending = (uintptr_t)p - (uintptr_t)first->offset;
+	munmap(p, PAGE);
+	CHECK(*cleared == was + 2 && !first->pending);
 }
 
 /* more threads than the table's first page holds; each one's slot is found, and its place used again */
@@ -303,6 +345,7 @@ int main(int argc, char **argv)
 	mappings();
 	values();
 	heap();
+	replaced();
 	end(&s);
 	begin(&s, true);
 	mappings();

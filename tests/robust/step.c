@@ -57,7 +57,7 @@ static void *unlocker(void *arg)
 	sigaction(SIGTRAP, &sa, NULL);
 	pthread_mutex_lock(m);
 	if (waiters)
-		__atomic_fetch_or((uint32_t *)m, 0x80000000u, __ATOMIC_RELAXED);
+		__atomic_fetch_or(lock_of(m), 0x80000000u, __ATOMIC_RELAXED);
 	sh->t = (pid_t)syscall(SYS_gettid);
 	while (third && !(word_of(m) & 0x80000000u))
 		sched_yield();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm KILLS HOW [kill|exit|abort|exec]: ends a process again and again while one thread of it is on its way out of an unlock.
+ * storm KILLS HOW [kill|exit|abort|exec|pthread_exit|alone]: ends a process again and again while one thread of it is on
+ * its way out of an unlock.
  *
  * Each process has a thread T that unlocks and a thread D that was waiting. Both share a CPU and T has the lowest
  * priority, so T's wake in the unlock lets D run at once: T stands behind the release and before the store that
@@ -11,6 +12,10 @@
  *   fixed     D maps the file over the lock
  *   move      D moves the lock away with mremap and maps the file there
  *   inplace   D writes the ids into the lock's own page (an allocator in shared memory)
+ *   free      the lock lies in a large block of malloc's, which D frees; the file is mapped where it was
+ *
+ * With pthread_exit and alone it is T that ends, in the handler of a signal that D sends it where it stands: through
+ * libc, by the system call.
  *
  * Prints: kills, how often T's slot still named the lock when the process was killed, how often the file changed.
  */
@@ -22,11 +27,22 @@ struct shared { /* between the process and its parent */
 	volatile int step;
 };
 
+#define BLOCK (1 << 20) /* malloc has a mapping of its own for it */
+
 static struct shared *sh;
 static pthread_mutex_t *m;
+static pthread_t unlocking;
+static void *block;
 static int ids_fd;
 static const char *how, *way;
 static int cpu;
+
+static void on_signal(int sig)
+{
+	if (!strcmp(way, "pthread_exit"))
+		pthread_exit(NULL);
+	syscall(SYS_exit, 0);
+}
 
 static void *unlocker(void *arg)
 {
@@ -64,19 +80,44 @@ static void replace(void)
 
 		need(mremap(at, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED, "mremap");
 		page_of(ids_fd, at);
+	} else if (block) {
+		free(block);
+		/* not MAP_FIXED: that would be a call that ends mappings itself */
+		need(mmap(at, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, ids_fd, 0) == at, "mmap where the block was");
 	} else {
 		fill((uint32_t *)at, (uint32_t)sh->t);
 	}
 }
 
+static void __attribute__((noreturn)) end(void)
+{
+	if (!strcmp(way, "exit"))
+		_exit(0);
+	if (!strcmp(way, "abort"))
+		abort();
+	if (!strcmp(way, "exec"))
+		execl("/bin/true", "true", NULL);
+	if (!strcmp(way, "kill"))
+		kill(getpid(), SIGKILL);
+	pthread_kill(unlocking, SIGUSR1);
+	while (!syscall(SYS_tgkill, getpid(), sh->t, 0))
+		usleep(100);
+	_exit(0);
+}
+
 static void __attribute__((noreturn)) process(void)
 {
 	struct head *h;
-	pthread_t t;
 	uint32_t *ids;
 
 	pin(cpu);
-	need(!pthread_create(&t, NULL, unlocker, NULL), "pthread_create");
+	signal(SIGUSR1, on_signal);
+	if (!strcmp(how, "free")) {
+		block = malloc(BLOCK);
+		m = (pthread_mutex_t *)(((uintptr_t)block + PAGE) & ~(uintptr_t)(PAGE - 1));
+		mutex_make(m);
+	}
+	need(!pthread_create(&unlocking, NULL, unlocker, NULL), "pthread_create");
 	while (!sh->t)
 		sched_yield();
 	ids = page_of(ids_fd, NULL);
@@ -88,22 +129,13 @@ static void __attribute__((noreturn)) process(void)
 	pthread_mutex_destroy(m);
 	replace();
 	sh->open = h && h->pending;
-	if (!strcmp(way, "exit"))
-		_exit(0);
-	if (!strcmp(way, "abort"))
-		abort();
-	if (!strcmp(way, "exec"))
-		execl("/bin/true", "true", NULL);
-	kill(getpid(), SIGKILL);
-	for (;;)
-		pause();
+	end();
 }
 
 int main(int argc, char **argv)
 {
 	int kills = argc > 1 ? atoi(argv[1]) : 100, open = 0, changed = 0, late = 0, last;
 	double start = seconds();
-
 	int want;
 
 	how = argc > 2 ? argv[2] : "remap";

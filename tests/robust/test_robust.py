@@ -22,7 +22,8 @@ kills = int(args[args.index("--kills") + 1]) if "--kills" in args else 0
 tmp = tempfile.mkdtemp(prefix="gnomon-robust.")
 GNOMON = os.path.join(build, "gnomon")
 PART = os.path.join(build, "gnomon-guard")
-PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "vdso", "vdso_deaths")
+PROGRAMS = ("storm", "step", "waiters", "keep", "deaths", "scan", "bad", "window", "unlock", "new_host", "vdso", "vdso_deaths",
+            "vdso_every")
 I386 = "/usr/i686-linux-gnu/lib"
 number = failed = 0
 
@@ -188,10 +189,11 @@ def t_keep():
 
 # ---- 6: other deaths ------------------------------------------------------------------------------------------------
 
-def deaths(way, how):
+def deaths(way, how, folder=""):
+    exe = prog("deaths", folder)
     for death in ("exit", "abort", "kill", "exec", "pthread_exit", "alone"):
-        eq(numbers(run(bare(prog("deaths"), death, how)))["changed"], 1, death + " on the bare machine")
-        eq(numbers(run(WAYS[way](prog("deaths"), death, how)))["changed"], 0, death)
+        eq(numbers(run(bare(exe, death, how)))["changed"], 1, death + " on the bare machine")
+        eq(numbers(run(WAYS[way](exe, death, how)))["changed"], 0, death)
 
 
 def t_deaths_library():
@@ -200,8 +202,9 @@ def t_deaths_library():
 
 
 def t_deaths_supervisor():
-    """the same, memory reused in place: supervisor"""
+    """the same, memory reused in place and replaced: supervisor"""
     deaths("supervisor", "inplace")
+    deaths("both", "fixed")
 
 
 def t_deaths_engine():
@@ -248,10 +251,40 @@ def t_oom():
 
 # ---- the unlock of Linux 7.2 under the engine ------------------------------------------------------------------------
 
+def t_unlock():
+    """FUTEX_ROBUST_UNLOCK and FUTEX_ROBUST_LIST32: what they do, their errors, whom they wake"""
+    for command in (["run"], ["check", "-q"], *(["check", "-q", "-X", k] for k in ("tiny", "flush", "step"))):
+        said = run([GNOMON, *command, "--", prog("unlock")], status=0)
+    return said.strip().split("\n")[-1]
+
+
+def t_new_host():
+    """the same flags are handed to a kernel that has them"""
+    host = prog("new_host")
+    run([host, host], status=0)
+    run([GNOMON, "run", "--", host], status=1)
+    run([host, GNOMON, "run", "--", host], status=0)
+
+
+def t_fork():
+    """a slot that was set at fork: clear in the child"""
+    run([prog("unlock"), "fork"], status=1)
+    for knobs in ([], ["-X", "tiny"], ["-X", "flush"], ["-X", "step"]):
+        run([GNOMON, "check", "-q", *knobs, "--", prog("unlock"), "fork"], status=0)
+
+
 def t_vdso():
     """the vDSO's unlock under a rain of signals: nobody is seen in its window"""
     for knobs in ([], ["-X", "tiny"], ["-X", "flush"], ["-X", "step"]):
         run([GNOMON, "check", "-q", *knobs, "--", prog("vdso")], status=0)
+
+
+def t_vdso_every():
+    """a signal at every instruction of the vDSO's unlock: what its handler sees is what it sees on Linux 7.2"""
+    for knobs in ([], ["-X", "tiny"], ["-X", "flush"]):
+        run([GNOMON, "check", "-q", *knobs, "--", prog("vdso_every")], status=0)
+    said = run([GNOMON, "check", "-q", "-X", "step", "--", prog("vdso_every"), "all"], status=0)
+    return "%d instructions" % said.count("+")
 
 
 def t_vdso_deaths():
@@ -271,6 +304,14 @@ def scan(exe, *before, lib=os.path.join(build, "libgnomon-guard.so"), more=(), e
     return said.strip().split("\n")[-1]
 
 
+def t_calls():
+    """the library calls nothing of what it stands in front of"""
+    lib = os.path.join(build, "libgnomon-guard.so")
+    names = subprocess.run(["nm", "-D", "--defined-only", lib], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[2::3]
+    calls = re.findall(r"JUMP_SLO\S* +\S+ (\w+)", subprocess.run(["readelf", "-rW", lib], check=True, stdout=subprocess.PIPE, text=True).stdout)
+    eq((sorted(set(names) & set(calls)), "munmap" in names, "dlsym" in calls), ([], True, True))
+
+
 def t_scan():
     """every call that ends a mapping"""
     return scan(prog("scan"))
@@ -282,6 +323,16 @@ def t_scan_musl():
         raise Skip("musl-gcc is not installed")
     cc("musl-gcc", "scan", os.path.join(tmp, "musl"))
     return scan(prog("scan", "musl"))
+
+
+def t_supervisor_musl():
+    """musl's unlock, reused in place: supervisor (musl itself makes unmapping wait)"""
+    if not shutil.which("musl-gcc"):
+        raise Skip("musl-gcc is not installed")
+    for name in ("step", "deaths"):
+        cc("musl-gcc", name, os.path.join(tmp, "musl"))
+    deaths("supervisor", "inplace", "musl")
+    return step("supervisor", "inplace", folder="musl")
 
 
 def cross(arch, compiler, *more):
@@ -419,7 +470,9 @@ try:
         sys.exit(g["hung"] != 0)
     storms()
     steps()
-    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom, t_vdso, t_vdso_deaths, t_scan, t_scan_musl, t_i386,
+    for t in (t_inplace_library, t_waiters, t_keep, t_deaths_library, t_deaths_supervisor, t_deaths_engine, t_oom,
+              t_unlock, t_new_host, t_fork, t_vdso, t_vdso_every, t_vdso_deaths, t_calls, t_scan,
+              t_scan_musl, t_supervisor_musl, t_i386,
               t_i386_qemu, t_aarch64_qemu, t_bad, t_race, t_lmdb, t_tdb, t_unnoticed, t_traced):
         test(t)
     print("1..%d" % number)

@@ -5,7 +5,7 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude -Itests/lib \
- *     tests/unit/vma_test.c engine/kern/{vma,guard}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
+ *     tests/unit/vma_test.c engine/kern/{vma,guard,alias}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
  * Usage: vma_test [ROUNDS [SEED]]. TAP on stdout.
  * fuzz: 1000000 @SEED@
  */
@@ -63,7 +63,7 @@ static gaddr_t addr(u32 page)
 
 static bool compare(void)
 {
-	struct vma prev = { 0, 0, 0, 0 }, a;
+	struct vma prev = { .start = 0 }, a;
 
 	for (u32 i = 0; i < PAGES; i++) {
 		gaddr_t end;

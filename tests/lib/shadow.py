@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Programs that have shadow stacks of their own, under `gnomon run`: those of tests/shstk make the calls by themselves,
+those of tests/cet leave it to a C library that was built for it. Natively the former skip where kernel or CPU lack shadow
+stacks, the latter run without."""
+import os
+
+from harness import FAIL, PASS, SKIP, Outcome, execute
+from judge import MODES, SLOWER, environment, folder, knobs
+from suites_build import build, launch, natively
+
+CET_GLIBC = os.environ.get("CET_GLIBC", "/opt/cet-glibc")
+
+
+def cet_flags(cxx, static):
+    lib = CET_GLIBC + "/lib"
+    flags = "-fcf-protection -B{0}/ -L{0} -isystem {1}/include -Wl,-z,cet-report=error".format(lib, CET_GLIBC)
+    if static:
+        return flags + " -static"
+    return flags + " -Wl,--dynamic-linker={0}/ld-linux-x86-64.so.2 -Wl,-rpath,{0}".format(lib) + (
+        " -static-libgcc -static-libstdc++" if cxx else "")
+
+
+def under_run(opt, work, name, d, argv, env, modes):
+    allowed = d["modes"][0].split() if "modes" in d else MODES
+    for mode in [m for m in modes if m in allowed]:
+        gnomon = [os.path.join(opt.build, "gnomon"), "run", *knobs(mode), "--"]
+        timeout = float(d.get("timeout", [20])[0]) * opt.timeout_factor * SLOWER[mode] * 2
+        r = execute(gnomon + argv, folder(work, mode), timeout, env)
+        why = "timeout" if r.timed_out else "status %d" % r.status if r.status else ""
+        why = why or ("the engine reports a bug" if b": BUG " in r.err else "")
+        yield Outcome("%s[%s]" % (name, "run" if mode == "check" else mode), FAIL if why else PASS, why, r.tail())
+
+
+def run_shstk(work, opt, src, name, d, variant):
+    exe, bad = build(src, work, name, d, variant)
+    if bad:
+        yield bad
+        return
+    argv = launch(d, exe, work)
+    env = environment(work)
+    _, o = natively(opt, name, argv, folder(work, "native"), float(d.get("timeout", [20])[0]), env)
+    if o.state != SKIP and "native" in opt.modes:
+        yield o
+    if o.state != FAIL:
+        yield from under_run(opt, work, name, d, argv, env, [m for m in opt.modes if m in MODES])
+
+
+def run_cet(work, opt, src, name, d, variant):
+    if not os.path.exists(CET_GLIBC + "/lib/libc.so.6"):
+        yield Outcome(name, SKIP, "no glibc built for CET in CET_GLIBC=" + CET_GLIBC)
+        return
+    exe, bad = build(src, work, name, d, cet_flags(src.endswith(".cc"), variant == "static"))
+    if bad:
+        yield bad
+        return
+    argv = launch(d, exe, work)
+    env = environment(work, GLIBC_TUNABLES=" ".join(d.get("tunables", ["glibc.cpu.hwcaps=SHSTK"])))
+    _, o = natively(opt, name, argv, folder(work, "native"), float(d.get("timeout", [20])[0]), env)
+    if o.state == FAIL:
+        yield o
+        return
+    yield from under_run(opt, work, name, d, argv, env, [m for m in opt.modes if m in MODES])
