@@ -61,6 +61,10 @@ check-valgrind: all
 check-robust-long: all
 	@/usr/bin/env python3 tests/robust/test_robust.py --build $(B) --kills $(or $(KILLS),100000)
 
+# the kernel's own test of robust futexes, from Debian's source package of Linux 7.2 or later, which is fetched (160 MB)
+check-upstream: all
+	@/usr/bin/env python3 tests/robust/upstream.py --build $(B) $(if $(SOURCE),--source $(SOURCE))
+
 fuzz: all
 	@tools/deps --quiet check
 	@tests/run --build $(B) $(TESTJOBS) --only fuzz $(CHECKFLAGS)
@@ -71,6 +75,9 @@ check-decoder: all
 	@tests/run --build $(B) $(TESTJOBS) --only campaign $(CHECKFLAGS)
 
 # what programs were told by Linux 7.2 on a CPU with shadow stacks, line by line; ORACLE is the folder with the recordings
+check-cet: all
+	@tests/run --build $(B) $(TESTJOBS) --only shstk --only cet $(CHECKFLAGS)
+
 oracle: all
 	@[ -x '$(ORACLE)/compare.sh' ] || { echo "oracle: ORACLE= the folder of compare.sh and its recordings" >&2; exit 2; }
 	@'$(ORACLE)/build-probes.sh' $(B)/oracle
@@ -96,4 +103,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-audit check-asan check-valgrind check-robust-long check-decoder fuzz oracle bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-audit check-cet check-asan check-valgrind check-robust-long check-upstream check-decoder fuzz oracle bench lint analyse install clean

@@ -191,6 +191,7 @@ static void libraries(void)
 	const char *why = NULL;
 	char path[GN_PATH_MAX + 64];
 	char *name;
+	bool have;
 	int fd = part_find(GN_ENGINE, path, sizeof(path));
 
 	puts("Libraries and parts:");
@@ -199,8 +200,9 @@ static void libraries(void)
 	else
 		doctor_line(BROKEN, "engine", "not found", "it belongs beside gnomon or in " GN_LIBEXECDIR);
 	doctor_line(INFO, "C library", gnu_get_libc_version(), "");
-	doctor_line(dwlib(&why) ? OK : MISSING, "libdw", why ? why : "yes",
-	     why ? "reports show modules and offsets, but no symbols (Debian: apt install libdw1)" : "");
+	have = dwlib(&why);
+	doctor_line(have ? OK : MISSING, "libdw", have ? "yes" : why,
+	     have ? "" : "reports show modules and offsets, but no symbols (Debian: apt install libdw1)");
 	name = demangle("_Z1fv");
 	doctor_line(name ? OK : MISSING, "libstdc++", name ? "yes" : "no", name ? "" : "C++ names stay mangled");
 	free(name);

@@ -9,6 +9,7 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -55,6 +56,17 @@ static int guard_missing(void)
 	return access(GN_LIBDIR "/" GN_GUARD_LIBRARY, R_OK) ? errno : 0;
 }
 
+/* what the library's table of threads lies in: 0 or errno */
+static int no_wipe(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int e = p == MAP_FAILED || madvise(p, 4096, MADV_WIPEONFORK) ? errno : 0;
+
+	if (p != MAP_FAILED)
+		munmap(p, 4096);
+	return e;
+}
+
 /* is a child's end told before it comes? 0 or errno */
 static int trace_denied(void)
 {
@@ -81,17 +93,24 @@ static int trace_denied(void)
 void doctor_robust(void)
 {
 	bool kernel = kernel_unlocks(), vdso = vdso_unlocks();
-	int guard = guard_missing(), trace = trace_denied();
+	int guard = guard_missing(), wipe = no_wipe(), trace = trace_denied();
+	const char *elsewhere = "Linux 7.2 has it, and what runs under 'gnomon run' or 'gnomon check'";
 
 	puts("Robust mutexes (docs/robust.md):");
 	doctor_line(kernel ? OK : INFO, "unlock in the kernel", kernel ? "yes" : "no",
-		    kernel ? "for programs whose C library uses it" : "Linux 7.2 has it");
-	doctor_line(vdso ? OK : INFO, "unlock in the vDSO", vdso ? "yes" : "no", vdso ? "the same" : "Linux 7.2 has it");
-	doctor_line(guard ? MISSING : OK, "guard", guard ? strerror(guard) : "yes",
-		    guard ? "'gnomon guard' needs gnomon-guard and its library" : "programs as they are; memory unmapped or replaced");
+		    kernel ? "for programs whose C library uses it" : elsewhere);
+	doctor_line(vdso ? OK : INFO, "unlock in the vDSO", vdso ? "yes" : "no", vdso ? "the same" : elsewhere);
+	if (guard)
+		doctor_line(MISSING, "guard", strerror(guard), "'gnomon guard' needs gnomon-guard and its library");
+	else if (wipe)
+		doctor_line(MISSING, "guard", strerror(wipe), "its library does nothing without MADV_WIPEONFORK (Linux 4.14)");
+	else
+		doctor_line(OK, "guard", "yes", "programs as they are; memory unmapped or replaced");
 	doctor_line(trace ? MISSING : OK, "supervisor", trace ? strerror(trace) : "yes",
 		    trace ? "this system forbids tracing (Yama, a container, another tracer)"
 			  : "programs as they are; memory reused in place too, SIGKILL");
-	doctor_line(guard ? MISSING : OK, "so programs as they are",
-		    guard ? "not protected" : trace ? "gnomon guard" : "gnomon guard --supervise", guard ? "" : "protects them");
+	if (guard || (wipe && trace))
+		doctor_line(MISSING, "so programs as they are", "not protected", "");
+	else
+		doctor_line(OK, "so programs as they are", trace ? "gnomon guard" : "gnomon guard --supervise", "protects them");
 }

@@ -11,6 +11,7 @@
 #include "cli.h"
 #include "config.h"
 #include "gnomon/board.h"
+#include "report.h"
 
 enum opt_id {
 #define OPT(id, ...) O_##id,
@@ -50,6 +51,8 @@ static void knob(const struct command *cmd, struct options *o, const char *s)
 		o->knobs |= GN_OPT_CHAOS_FLUSH, o->flush_every = 64;
 	else if (!strncmp(s, "flush=", 6))
 		o->knobs |= GN_OPT_CHAOS_FLUSH, o->flush_every = (uint32_t)number(cmd, "-X flush=", s + 6, 1, 1000000000);
+	else if (!strncmp(s, "preempt=", 8))
+		o->yield_every = (uint32_t)number(cmd, "-X preempt=", s + 8, 1, 1000000000);
 	else if (!strcmp(s, "step"))
 		o->knobs |= GN_OPT_CHAOS_STEP;
 	else if (!strcmp(s, "nopext"))
@@ -79,12 +82,41 @@ static uint32_t enable_of(const struct command *cmd, const char *s)
 	usage_error(cmd, "--enable needs abi, marked, permissive or always, not '%s'", s);
 }
 
+/* CLASS=WHAT[,CLASS=WHAT...] */
+static void policy(const struct command *cmd, struct options *o, const char *s)
+{
+	static const char *const whats[] = { [GN_ALLOW] = "allow", [GN_REPORT] = "report", [GN_KILL] = "kill" };
+
+	while (*s) {
+		size_t n = strcspn(s, ",="), m = s[n] == '=' ? strcspn(s + n + 1, ",") : 0;
+		const char *w = s + n + 1;
+		unsigned what = 0;
+		bool any = false;
+
+		while (what <= GN_KILL && (!m || strlen(whats[what]) != m || strncmp(whats[what], w, m)))
+			what++;
+		for (unsigned c = GN_UNWIND; c <= GN_CP_OTHER && what <= GN_KILL; c++) {
+			const char *id = class_id(c);
+
+			if ((strlen(id) != n || strncmp(id, s, n)) && (n != 3 || strncmp(s, "all", 3)))
+				continue;
+			o->policy = (o->policy & ~GN_POLICY(c, 15)) | GN_POLICY(c, what);
+			any = true;
+		}
+		if (!any)
+			usage_error(cmd, "--policy has CLASS=allow, report or kill, not '%s'", s);
+		s = w + m;
+		s += *s == ',';
+	}
+}
+
 static void apply(const struct command *cmd, struct options *o, enum opt_id id, const char *arg)
 {
 	switch (id) {
 	case O_STOP: o->stop = true; break;
 	case O_UNWINDS: o->unwinds = true; break;
 	case O_ERROR_EXITCODE: o->error_exitcode = number(cmd, "--error-exitcode", arg, 0, 255); break;
+	case O_POLICY: policy(cmd, o, arg); break;
 	case O_STRICT: o->strict = true; break;
 	case O_NO_FOLLOW: o->no_follow = true; break;
 	case O_ENABLE: o->enable = enable_of(cmd, arg); break;
@@ -201,6 +233,8 @@ void options_parse(const struct command *cmd, int argc, char **argv, struct opti
 	o->log_fd = 2;
 	o->json_fd = -1;
 	o->nth = 1;
+	for (unsigned c = GN_STACK_SWITCH; c <= GN_CP_OTHER; c++)
+		o->policy |= GN_POLICY(c, GN_KILL);
 	o->hold = 200;
 	for (i = 0; i < argc; i++) {
 		const char *a = argv[i], *value;

@@ -39,7 +39,8 @@ struct options {
 	uint32_t enable; /* enum gn_enable */
 	uint32_t knobs; /* GN_OPT_CHAOS_* */
 	bool no_pext;   /* as if the CPU had no PEXT */
-	uint32_t fault_nth, flush_every, bug_nth, crash_nth;
+	uint32_t fault_nth, flush_every, yield_every, bug_nth, crash_nth;
+	uint32_t policy;               /* protect: enum gn_policy of each class */
 	bool supervise, verbose;       /* guard */
 	bool plant, all, race_guarded; /* race */
 	int nth, hold;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gnomon check and gnomon run: start the guest, show what happens while it runs, the verdict, the status. */
+/* gnomon check, run and protect: start the guest, show what happens while it runs, the verdict, the status. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -103,7 +103,7 @@ int cmd_run(const struct command *cmd, int argc, char **argv)
 		usage_error(cmd, "no program given");
 	open_outputs(&s);
 	signals_hold();
-	guest_start(&g, &s.o, cmd->id == C_CHECK ? GN_MODE_CHECK : GN_MODE_RUN, prog);
+	guest_start(&g, &s.o, cmd->id == C_CHECK ? GN_MODE_CHECK : cmd->id == C_PROTECT ? GN_MODE_PROTECT : GN_MODE_RUN, prog);
 	report_init(&s.r, g.board, GN_LOG_BYTES);
 	status = guest_wait(&g, s.json_fd >= 0 || s.o.unwinds, drain, &s);
 	show_verdict(&s);

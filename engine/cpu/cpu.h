@@ -71,6 +71,7 @@ void cpu_call_enter(struct vcpu *v, gaddr_t target, const u8 *entry);
 struct vcpu *kit_get(void);
 long kit_stack(struct vcpu *v, u64 size) __must_check;
 void kit_drop_stack(struct vcpu *v);
+void kit_check_tables(struct vcpu *v);
 /* of a thread that does not run (any more) */
 void kit_put(struct vcpu *v);
 /* the calling thread's, at its very end */
@@ -161,7 +162,7 @@ static inline bool ssp_is_alias(const struct vcpu *v, u64 addr)
  * word on the stack may be followed, false if #CP is to be raised */
 bool violation_return(struct vcpu *v, u64 word);
 /* same mapping, or so close that it is one stack */
-bool cpu_same_stack(u64 a, u64 b);
+bool cpu_same_stack(struct vcpu *v, u64 a, u64 b);
 /* switcher.c: the instruction that took RSP to where the RET at v->rip finds it, 0 = none; is the RET on its way out? */
 struct switcher {
 	gaddr_t pc;

@@ -34,8 +34,17 @@ static struct vcpu *region_new(void)
 	if (!v)
 		return NULL;
 	region_setup(v);
+	v->tables_epoch = cache_epoch;
 	cpu_tables_init(v);
 	return v;
+}
+
+/* [holds: cache_lock] Blocks may have died while v was on no list: none of its entries leads to one afterwards */
+void kit_check_tables(struct vcpu *v)
+{
+	if (v->tables_epoch != cache_epoch)
+		cpu_tables_reset(v);
+	v->tables_epoch = cache_epoch;
 }
 
 static struct vcpu *take_spare(void)
@@ -49,8 +58,6 @@ static struct vcpu *take_spare(void)
 	if (v) {
 		*p = v->next;
 		nspare--;
-		if (v->tables_epoch != cache_epoch)
-			cpu_tables_reset(v);
 	}
 	cache_unlock();
 	return v;
@@ -61,6 +68,7 @@ static void refresh(struct vcpu *v)
 {
 	struct itable jumps = v->jumps, calls = v->calls;
 	struct shstk stack = v->kit_stack;
+	u64 epoch = v->tables_epoch;
 
 	memset(v, 0, sizeof(*v));
 	region_setup(v);
@@ -68,6 +76,7 @@ static void refresh(struct vcpu *v)
 	v->jumps = jumps;
 	v->calls = calls;
 	v->kit_stack = stack;
+	v->tables_epoch = epoch;
 }
 
 void kit_drop_stack(struct vcpu *v)
@@ -114,7 +123,6 @@ static bool keep(struct vcpu *v, u32 left)
 	cache_lock();
 	room = nspare < SPARE_MAX;
 	if (room) {
-		v->tables_epoch = cache_epoch;
 		v->left = left;
 		v->next = spare;
 		spare = v;

@@ -78,7 +78,7 @@ void parked_put(struct vcpu *v, u64 until, u64 rsp)
 		u64 at = *shstk_rec(t -= 8);
 
 		if (at < own_lo || at > own_hi) {
-			if (!cpu_same_stack(at, rsp)) {
+			if (!cpu_same_stack(v, at, rsp)) {
 				put(p, shstk_word(t), at);
 				continue;
 			}
@@ -105,9 +105,9 @@ bool parked_has(struct vcpu *v, u64 rsp, u64 word)
 }
 
 /* the oldest frame of the same stack as frame i, parked with it */
-static u32 stack_start(struct parked *p, u32 i)
+static u32 stack_start(struct vcpu *v, struct parked *p, u32 i)
 {
-	while (i && p->at[i - 1].rsp > p->at[i].rsp && cpu_same_stack(p->at[i - 1].rsp, p->at[i].rsp))
+	while (i && p->at[i - 1].rsp > p->at[i].rsp && cpu_same_stack(v, p->at[i - 1].rsp, p->at[i].rsp))
 		i--;
 	return i;
 }
@@ -115,7 +115,7 @@ static u32 stack_start(struct parked *p, u32 i)
 void parked_resume(struct vcpu *v, u64 rsp, u64 word)
 {
 	struct parked *p = v->parked;
-	u32 top = find(p, rsp, word), i = stack_start(p, top);
+	u32 top = find(p, rsp, word), i = stack_start(v, p, top);
 
 	if (v->twin_sp - v->ss.twin < 8ul * (top - i))
 		return;

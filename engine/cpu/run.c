@@ -228,6 +228,8 @@ static void fetch_fault(struct vcpu *v)
 static void chaos(struct vcpu *v)
 {
 	BUG_ON(eng.set.bug_nth && v->stat_dispatch == eng.set.bug_nth);
+	if (unlikely(eng.set.yield_every) && v->stat_dispatch % eng.set.yield_every == 0)
+		sys0(__NR_sched_yield); /* with the lock held: the others find it so */
 	if (unlikely(eng.set.crash_nth) && v->stat_dispatch == eng.set.crash_nth)
 		*(volatile u32 *)PAGE_SIZE = 0;
 	if (eng.set.flags & GN_OPT_CHAOS_FLUSH && ++v->chaos % eng.set.flush_every == 0)
@@ -362,8 +364,13 @@ void cpu_on_ret(struct vcpu *v)
 	u32 extra = recipe_ret_extra(v->twin_sp);
 
 	v->rip = recipe_ret_pc(v->twin_sp);
-	BUG_ON(!v->rip);
+	BUG_ON(!v->rip && !v->guest_ss);
 	cpu_go_outside(v);
+	if (unlikely(!v->rip)) { /* another thread took this stack's memory away, and mapped it anew */
+		ssp_fault(v, vcpu_ssp(v), false);
+		cpu_prepare(v);
+		return;
+	}
 	if (extra) { /* it matched before it got here; only its twin led nowhere */
 		v->gregs[RSP] -= extra;
 		if (rt_copy_from_guest(shstk_slot(v->twin_sp), v->gregs[RSP], 8))

@@ -84,7 +84,7 @@ bool shstk_prune(struct vcpu *v)
 
 	/* where the guest's libc is to keep its shadow stack in order itself, a full one is the guest's fault; a vfork
 	 * child's is its parent's */
-	if (v->guest_ss || v->vfork_child || (v->shstk_on && eng.set.mode != GN_MODE_CHECK))
+	if (v->guest_ss || v->vfork_child || (v->shstk_on && eng.set.mode == GN_MODE_RUN))
 		return false;
 	dead = mark_dead(v);
 	for (u64 t = to - 8; dead && t >= v->twin_sp; t -= 8) {

@@ -190,7 +190,7 @@ long ssp_home(struct vcpu *v)
 	return 0;
 }
 
-/* only its presence tells a page of shadow stack, or of ordinary memory, from one that is not there yet */
+/* the page has been touched; one of a shadow stack that has not is not there whatever its protection */
 static u64 present(gaddr_t at)
 {
 	u8 vec = 0;
@@ -216,7 +216,7 @@ void ssp_fault(struct vcpu *v, gaddr_t at, bool write)
 		return;
 	}
 	prot = cpu_up.prot(PAGE_DOWN(at), NULL);
-	if (at >> 47 || (prot >= 0 && !cpu_up.shadow(at, &s) && present(at)))
+	if (at >> 47 || (prot > 0 && (!cpu_up.shadow(at, &s) || prot == 1 /* PROT_READ */) && present(at)))
 		err |= 1;
 	cpu_up.fault(v, 11 /* SIGSEGV */, prot < 0 ? 1 : 2, at, 14, err);
 }

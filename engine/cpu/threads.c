@@ -97,6 +97,7 @@ static void list_end(void)
 static void list_add(struct vcpu *v)
 {
 	list_begin();
+	kit_check_tables(v); /* from here on it is told */
 	v->next = cpu_threads;
 	v->prev = NULL;
 	if (v->next)
@@ -117,6 +118,8 @@ static void list_remove(struct vcpu *v)
 	else
 		cpu_threads = v->next;
 	strangers -= v->stranger;
+	/* from here on nobody tells it of blocks that die; and a flush it was told of, but has not come to, counts as none */
+	v->tables_epoch = v->pending & PEND_FLUSH ? ~0ul : cache_epoch;
 	__atomic_store_n(&count, count - 1, __ATOMIC_RELAXED);
 }
 
@@ -185,6 +188,8 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	c->gregs[RAX] = 0;
 	c->rflags = v->rflags;
 	step_set(c, v->tf);
+	c->seccomp = v->seccomp;
+	c->seccomp_strict = v->seccomp_strict;
 	c->guest_gs = v->guest_gs;
 	c->guest_gs_sel = v->guest_gs_sel;
 	c->pid = v->pid;

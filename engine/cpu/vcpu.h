@@ -92,7 +92,7 @@ struct vcpu {
 	void *sig_room;          /* CPU_SIG_ROOM bytes for sig/, in the same reservation as this */
 	struct shstk kit_stack;  /* made for this kit; not in use by a vfork child, which has its parent's */
 	bool foreign_stack;      /* it is the parent's process': shared memory goes through a fork */
-	u64 tables_epoch;        /* cache_epoch when the kit was left */
+	u64 tables_epoch;        /* on no list: the cache_epoch that its tables are right for */
 	u64 birth;               /* clone flags it was made with */
 	gaddr_t clear_tid;       /* set_tid_address: the kernel writes there when the thread ends */
 	struct cpu_fault {
@@ -104,6 +104,8 @@ struct vcpu {
 	gaddr_t trace[16];       /* last dispatcher entries, for BUG blocks */
 	u32 trace_at;
 	struct switch_memo switches[SWITCH_MEMOS];
+	struct seccomp_filter *seccomp; /* kern/seccomp.c: the newest of the thread's filters */
+	bool seccomp_strict;
 	bool tf;                 /* the guest's trap flag; set by step_set() */
 	struct stepping {        /* an instruction runs alone for it (step.c) */
 		gaddr_t rip, next;
@@ -112,6 +114,10 @@ struct vcpu {
 		u8 rep, opcode;      /* the prefix that repeats it */
 		const u8 *code;      /* 32 bytes to translate in place of its own */
 	} step;
+	struct mem_run {             /* memory without a gap, as far as known (violation.c) */
+		gaddr_t lo, end;
+	} runs[4];
+	u32 next_run;
 	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
 	u32 chaos;
 };
@@ -189,6 +195,8 @@ struct cpu_upcalls {
 	void (*alive)(struct vcpu *v);
 	/* [holds: cache_lock] the vDSO's robust unlock is translated for the first time */
 	void (*unlock_used)(struct vcpu *v);
+	/* The thread, the caller or one that waits, is taken away from where it is. Guest state is exact */
+	void (*interrupted)(struct vcpu *v);
 	/* a pending slot that the kernel could not have cleared: a registration that it is of is dropped */
 	void (*slot_lost)(struct vcpu *v, gaddr_t slot);
 	/* Around a clone of any kind: no host handler runs meanwhile. What the guest does not handle stays open, if `all` is

@@ -8,7 +8,8 @@
 #include "gnomon/board.h"
 #include "rt/engine.h"
 
-#define OLDER_MAX (64ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
+#define OLDER_MAX (2ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
+#define PAD_REACH (1ul << 20) /* a landing pad and the call it belongs to are in one function */
 #define STACK_MAX (64ul << 20) /* two stacks without a guard between them are told apart by this at least */
 
 /* what the shadow stack knows of the place a RET returns from */
@@ -17,6 +18,7 @@ struct place {
 	u64 victim; /* the newest live frame pushed at RSP, whatever its word; 0 = none */
 	u64 above;  /* the newest live frame on RSP's stack that is still to return; 0 = none */
 	bool same;  /* all of these on the stack the newest frames stand on, or on one that was interrupted for it */
+	u64 skipped; /* the oldest live frame that RSP has passed on its stack; 0 = none */
 	bool known_stack; /* RSP lies on such a stack */
 	bool parked;      /* a stack that was left, and is back */
 };
@@ -27,14 +29,32 @@ struct walk {
 	bool token;
 };
 
-bool cpu_same_stack(u64 a, u64 b)
+/* where the memory that `a` lies in ends; asked once for each piece of memory and violation, for tens of thousands of frames */
+static gaddr_t run_end(struct vcpu *v, gaddr_t a)
 {
+	struct mem_run *r;
 	gaddr_t end = 0;
 
-	if ((a > b ? a - b : b - a) < PAGE_SIZE)
+	for (r = v->runs; r < v->runs + ARRAY_SIZE(v->runs); r++)
+		if (a >= r->lo && a < r->end)
+			return r->end;
+	cpu_up.prot(PAGE_DOWN(a), &end);
+	for (r = v->runs; r < v->runs + ARRAY_SIZE(v->runs); r++)
+		if (r->end == end) { /* lower down in the same */
+			r->lo = PAGE_DOWN(a);
+			return end;
+		}
+	v->runs[v->next_run++ % ARRAY_SIZE(v->runs)] = (struct mem_run){ PAGE_DOWN(a), end };
+	return end;
+}
+
+bool cpu_same_stack(struct vcpu *v, u64 a, u64 b)
+{
+	u64 lo = min(a, b), hi = max(a, b);
+
+	if (hi - lo < PAGE_SIZE)
 		return true;
-	cpu_up.prot(PAGE_DOWN(min(a, b)), &end);
-	return max(a, b) < end && max(a, b) - min(a, b) < STACK_MAX;
+	return hi - lo < STACK_MAX && hi < run_end(v, lo);
 }
 
 /*
@@ -44,19 +64,21 @@ bool cpu_same_stack(u64 a, u64 b)
 static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct place *p)
 {
 	u64 base = *shstk_rec(w->t), low = base, high = 0;
-	bool on_it = cpu_same_stack(base, rsp);
+	bool on_it = cpu_same_stack(v, base, rsp);
 
 	p->known_stack |= on_it;
 	for (; w->t < shstk_top(v) && !p->frame; w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
-		if ((at < low || at > max(high, base)) && !cpu_same_stack(base, at))
+		if ((at < low || at > max(high, base)) && !cpu_same_stack(v, base, at))
 			break;
 		low = min(low, at);
 		w->token = shstk_word(w->t) & SHSTK_TOKEN;
 		if (at <= high)
 			continue;
 		high = at;
+		if (on_it && at < rsp)
+			p->skipped = w->t;
 		if (!on_it || at < rsp)
 			continue;
 		if (at == rsp && !p->victim)
@@ -76,7 +98,7 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 	for (; w->t < shstk_top(v); w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
-		if ((at < low || at > high) && !cpu_same_stack(base, at))
+		if ((at < low || at > high) && !cpu_same_stack(v, base, at))
 			break;
 		low = min(low, at);
 		high = max(high, at);
@@ -99,12 +121,15 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 {
 	struct walk w = { v->twin_sp, true };
 	struct place p = { 0 };
+	u64 end = v->twin_sp + 8 * OLDER_MAX;
 
-	while (w.t < shstk_top(v) && !p.frame && w.t < v->twin_sp + 8 * OLDER_MAX) {
-		if (w.token)
+	while (w.t < shstk_top(v) && !p.frame && w.t < end) {
+		if (w.token) {
 			walk_stack(v, &w, rsp, word, &p);
-		else
+			end = max(end, w.t + 8 * OLDER_MAX);
+		} else {
 			skip_stack(v, &w);
+		}
 	}
 	p.same = p.frame || p.victim || p.above;
 	if (!p.frame) {
@@ -147,6 +172,18 @@ static u32 classify(struct vcpu *v, const struct place *p, u64 word, struct swit
 	return away || (s->pc && !(p->above && s->returns)) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
 }
 
+/*
+ * gnomon protect: a function begins on a new stack, whose return address nobody pushed. Who made the stack put it where
+ * the function will find it; from now on it has to stay.
+ */
+static void enter_new_stack(struct vcpu *v)
+{
+	u64 word, at = v->gregs[RSP] + 8;
+
+	if (!rt_copy_from_guest(&word, at, 8))
+		(void)shstk_push(v, word, at);
+}
+
 /* what the run goes on with: without this frame, and without those that RSP has passed */
 static void drop_frames(struct vcpu *v, const struct place *p, u32 class, u64 word)
 {
@@ -175,11 +212,49 @@ static void fill_frames(struct vcpu *v, struct violation *viol)
 	}
 }
 
-/* what a near and a far return have in common. False: #CP */
-static bool report(struct vcpu *v, struct violation *viol, u64 word)
+/*
+ * gnomon protect: is this what legitimate code does? Frames that are there, with RSP where it was when they were pushed;
+ * a function that loads RSP and returns, called last: one that switches to a new stack. Or an unwinder that returns to a
+ * landing pad, close to where the frame that it ends at would have returned to.
+ */
+static bool is_recognised(struct vcpu *v, u32 class, const struct place *p, struct switcher *s, u64 word)
 {
+	u64 home, at = p->skipped;
+
+	switch (class) {
+	case GN_UNWIND:
+		return true;
+	case GN_STACK_SWITCH:
+		return p->frame || p->parked || (s->pc && s->returns);
+	case GN_OVERWRITTEN:
+		*s = switcher_find(v);
+		at = p->victim;
+		break;
+	case GN_NEVER_CALLED:
+		break;
+	default:
+		return false;
+	}
+	home = at ? shstk_word(at) : 0;
+	return home && s->pc && s->returns && word - home + PAD_REACH < 2 * PAD_REACH;
+}
+
+static enum gn_policy policy(u32 class, bool recognised)
+{
+	if (eng.set.mode == GN_MODE_PROTECT)
+		return recognised ? GN_ALLOW : GN_POLICY_OF(eng.set.policy, class);
+	return class == GN_UNWIND || !(eng.set.flags & GN_OPT_STOP) ? GN_REPORT : GN_KILL;
+}
+
+/* what a near and a far return have in common. False: #CP */
+static bool report(struct vcpu *v, struct violation *viol, u64 word, bool recognised)
+{
+	enum gn_policy what = policy(viol->class, recognised);
 	u64 t = v->twin_sp;
 
+	v->stat_viol++;
+	if (what == GN_ALLOW)
+		return true;
 	if (t < shstk_top(v)) {
 		viol->expected = shstk_word(shstk_is_far(v, t) ? t + 8 : t);
 		viol->call = switcher_call_site(viol->expected);
@@ -189,25 +264,28 @@ static bool report(struct vcpu *v, struct violation *viol, u64 word)
 	viol->rsp = v->gregs[RSP];
 	viol->ssp = vcpu_ssp(v);
 	fill_frames(v, viol);
-	v->stat_viol++;
 	cpu_up.report(v, viol);
-	return viol->class == GN_UNWIND || !(eng.set.flags & GN_OPT_STOP);
+	return what == GN_REPORT;
 }
 
 bool violation_return(struct vcpu *v, u64 word)
 {
-	struct place p = look_for(v, v->gregs[RSP], word);
+	struct violation viol = { 0 };
 	struct switcher s = { 0 };
-	struct violation viol = {
-		.class = classify(v, &p, word, &s),
-		.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0,
-	};
+	struct place p;
+
+	memset(v->runs, 0, sizeof(v->runs));
+	p = look_for(v, v->gregs[RSP], word);
+	viol.class = classify(v, &p, word, &s);
+	viol.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0;
 
 	if (viol.class == GN_STACK_SWITCH)
 		viol.switcher = s.pc;
-	if (!report(v, &viol, word))
+	if (!report(v, &viol, word, is_recognised(v, viol.class, &p, &s, word)))
 		return false;
 	drop_frames(v, &p, viol.class, word);
+	if (viol.class == GN_STACK_SWITCH && !p.frame && !p.parked && eng.set.mode == GN_MODE_PROTECT)
+		enter_new_stack(v);
 	return true;
 }
 
@@ -223,7 +301,7 @@ bool violation_far(struct vcpu *v, u64 cs, u64 rip)
 		viol.class = GN_UNWIND;
 		viol.depth = (u32)((t - v->twin_sp) / 8);
 	}
-	if (!report(v, &viol, rip))
+	if (!report(v, &viol, rip, viol.class == GN_UNWIND))
 		return false;
 	if (t + 24 <= top)
 		v->twin_sp = t;

@@ -166,30 +166,24 @@ static void forget_words(u64 at, u64 size)
 	memset((void *)hi, 0, at + size - hi);
 }
 
-static void forget(u64 alias, u64 size)
-{
-	forget_words(alias + SHSTK_TWIN_DELTA, size);
-	forget_words(alias + SHSTK_TWIN_DELTA + SHSTK_REC_DELTA, size);
-}
-
-void win_clear(gaddr_t lo, gaddr_t hi)
+void win_forget(gaddr_t lo, gaddr_t hi)
 {
 	gaddr_t start;
 	u64 alias;
 
 	while ((alias = next_piece(&lo, hi, &start))) {
-		sys3(__NR_madvise, alias, lo - start, MADV_REMOVE);
-		forget(alias, lo - start);
+		forget_words(alias + SHSTK_TWIN_DELTA, lo - start);
+		forget_words(alias + SHSTK_TWIN_DELTA + SHSTK_REC_DELTA, lo - start);
 	}
 }
 
-void win_detach_alias(gaddr_t lo, gaddr_t hi)
+void win_zero(gaddr_t lo, gaddr_t hi)
 {
 	gaddr_t start;
 	u64 alias;
 
 	while ((alias = next_piece(&lo, hi, &start)))
-		sys_6(__NR_mmap, alias, lo - start, PROT_NONE, ONLY_MAP, -1, 0);
+		sys3(__NR_madvise, alias, lo - start, MADV_REMOVE);
 }
 
 void win_detach(gaddr_t lo, gaddr_t hi)
@@ -197,10 +191,8 @@ void win_detach(gaddr_t lo, gaddr_t hi)
 	gaddr_t start;
 	u64 alias;
 
-	while ((alias = next_piece(&lo, hi, &start))) {
+	while ((alias = next_piece(&lo, hi, &start)))
 		sys_6(__NR_mmap, alias, lo - start, PROT_NONE, ONLY_MAP, -1, 0);
-		forget(alias, lo - start);
-	}
 }
 
 void win_nowhere(gaddr_t ssp, struct shstk *ret)

@@ -22,11 +22,15 @@ long win_make(gaddr_t at) __must_check;
 long win_attach(gaddr_t lo, gaddr_t hi) __must_check;
 /* protection of what is attached */
 void win_protect(gaddr_t lo, gaddr_t hi, int prot);
-/* the words of [lo, hi) are zero; nobody's frames are there any more */
-void win_clear(gaddr_t lo, gaddr_t hi);
-/* not there any more; the same for the alias alone: words and their twins stay as they are */
+/* the words of [lo, hi) are zero */
+void win_zero(gaddr_t lo, gaddr_t hi);
+/* not there any more */
 void win_detach(gaddr_t lo, gaddr_t hi);
-void win_detach_alias(gaddr_t lo, gaddr_t hi);
+/*
+ * Nobody's frames are there any more: twins and records of [lo, hi) are zero. Not while another thread may stand there: a
+ * RET under way has its block's id below the twins in use. Such a thread meets the alias first, or words that do not match.
+ */
+void win_forget(gaddr_t lo, gaddr_t hi);
 /* an SSP with no shadow stack around it: every access faults, in the alias of this one */
 void win_nowhere(gaddr_t ssp, struct shstk *ret);
 /* [holds: cache_lock, nobody else inside] no twin leads anywhere any more */

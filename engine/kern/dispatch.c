@@ -5,6 +5,7 @@
  */
 #include <linux/ioctl.h>
 #include "kern/kern.h"
+#include "kern/seccomp.h"
 #include "kern/vma.h"
 
 #define X32_BIT 0x40000000u
@@ -169,6 +170,8 @@ void kern_syscall(struct vcpu *v)
 	u64 *g = v->gregs;
 
 	v->stat_syscalls++;
+	if (unlikely(v->seccomp || v->seccomp_strict) && !seccomp_allows(v, nr))
+		return;
 	if (unlikely(nr >= kern_nr_syscalls)) {
 		g[RAX] = (u64)unknown(nr);
 		return;

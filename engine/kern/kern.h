@@ -53,6 +53,8 @@ extern const u32 kern_nr_syscalls;
 extern const struct sysout kern_outs[];
 extern const char *const kern_syscall_names[]; /* "" where there is none */
 
+SYSCALL(exit);
+
 /* dispatch.c */
 /* fills in this floor's upcalls; the first thread exists. 0 or -ENOMEM */
 long kern_init(struct vcpu *v) __must_check;
@@ -83,6 +85,7 @@ long kern_fork(int phase);
 /* sys_mm.c, sys_madvise.c: to be called for a part of a range, too */
 SYSCALL(munmap);
 SYSCALL(mprotect);
+SYSCALL(mremap);
 SYSCALL(pkey_mprotect);
 SYSCALL(madvise);
 SYSCALL(arch_prctl);

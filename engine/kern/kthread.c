@@ -44,7 +44,7 @@ static void thread_end(struct vcpu *v)
 
 	robust_exit(v);
 	if (v->own_size) /* the kernel unmaps a thread's own shadow stack with it */
-		shadow_unmap(vcpu_self(), v->own_lo, v->own_size);
+		shadow_end(v);
 	if (k) {
 		v->k = NULL;
 		rt_lock(&lock);

@@ -5,6 +5,7 @@
  */
 #include "cpu/threads.h"
 #include "kern/proc.h"
+#include "kern/seccomp.h"
 
 enum { SIG_IGN_ = 1 };
 
@@ -56,7 +57,7 @@ void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, l
 	bool own = task == v->tid, shown;
 	const char *s;
 	u64 ign, cgt, masks[2];
-	u32 len;
+	u32 len, filters;
 
 	shown = eng.set.mode == GN_MODE_RUN && thread_features(task, masks);
 	handlers(v, &ign, &cgt);
@@ -67,6 +68,10 @@ void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, l
 			proc_printf(out, "SigIgn:\t%016lx\n", ign);
 		else if (is(s, len, "SigCgt"))
 			proc_printf(out, "SigCgt:\t%016lx\n", cgt);
+		else if (own && is(s, len, "Seccomp"))
+			proc_printf(out, "Seccomp:\t%u\n", seccomp_mode(v, &filters));
+		else if (own && is(s, len, "Seccomp_filters"))
+			proc_printf(out, "Seccomp_filters:\t%u\n", (seccomp_mode(v, &filters), filters));
 		else if (!shown || (!is(s, len, "x86_Thread_features") && !is(s, len, "x86_Thread_features_locked")))
 			proc_write(out, s, len);
 	}

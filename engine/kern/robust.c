@@ -133,8 +133,30 @@ void robust_after_fork(struct vcpu *v)
 	heads = 0;
 }
 
+void robust_interrupted(struct vcpu *t)
+{
+	struct robust_head h;
+	gaddr_t word;
+
+	if (pending(t, &h, &word) && robust_let_go(t, t->k->robust, &h))
+		clear(t, &h, word);
+}
+
 static const struct robust_range everything = { .end = ~0ul };
 static bool held;
+
+static bool any_pending(void)
+{
+	struct robust_head h;
+	bool any = false;
+	gaddr_t word;
+
+	cpu_threads_lock();
+	for (struct vcpu *t = cpu_threads; t && !any; t = t->next)
+		any = pending(t, &h, &word);
+	cpu_threads_unlock();
+	return any;
+}
 
 /*
  * Threads are stopped only where that can matter: the vDSO's unlock has been used, so that one may stand in its window,
@@ -142,7 +164,7 @@ static bool held;
  */
 bool robust_hold(struct vcpu *v)
 {
-	if (v->pid != kern_pid || cpu_thread_count() < 2 || (!eng.unlock_used && !robust_touches(&everything)))
+	if (v->pid != kern_pid || cpu_thread_count() < 2 || (!eng.unlock_used && !any_pending()))
 		return false;
 	cpu_hold_others(v);
 	held = true;

@@ -48,11 +48,18 @@ void robust_drop(struct vcpu *v, gaddr_t slot); /* `slot` cannot be written: the
 void robust_exit(struct vcpu *v);               /* it ends by its own system call */
 void robust_after_fork(struct vcpu *v);         /* it is a copy */
 
+/* A thread is to run a handler, from which it may not come back, or is held and to die: an unlock that is under way is
+ * finished for it. cpu_up.interrupted */
+void robust_interrupted(struct vcpu *t);
+
 /* The calling thread's next step ends the whole process: what all others are in the middle of is brought to its end, and
  * they stay where they are, with cache_lock held: true. False: nobody had to be stopped. robust_release(): it did not end
  * after all (execve failed) */
 bool robust_hold(struct vcpu *v);
 void robust_release(struct vcpu *v);
+
+/* robust_code.c: by the code that it runs next, has the thread let go of what its slot names? */
+bool robust_let_go(const struct vcpu *t, gaddr_t head, const struct robust_head *h);
 
 /* robust_maps.c */
 bool robust_goes_fixed(const struct robust_range *r, gaddr_t word);

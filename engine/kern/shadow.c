@@ -93,6 +93,10 @@ static void sync_readonly(const struct vma *a)
 {
 	u8 there[1024];
 
+	if (a->flags & VMA_CLEAN) {
+		win_protect(a->start, a->end, PROT_NONE);
+		return;
+	}
 	for (gaddr_t at = a->start; at < a->end; at += sizeof(there) * PAGE_SIZE) {
 		gaddr_t end = min(a->end, at + sizeof(there) * PAGE_SIZE), from = at;
 
@@ -129,15 +133,19 @@ void shadow_gone_locked(gaddr_t start, gaddr_t end)
 {
 	struct vma a;
 
-	if (likely(!shadow_any))
+	if (likely(!shadow_any) || start >= end)
 		return;
 	for (gaddr_t at = start; next_area(at, end, &a); at = a.end) {
-		if (a.flags & VMA_GAP && is_mapped(a.start) && !is_mapped(a.start - PAGE_SIZE))
+		if (a.flags & VMA_GAP && a.start == start && !is_mapped(start - PAGE_SIZE))
 			yield(&a);
-		win_clear(a.start, a.end); /* a piece of what a fork copied is freed with the rest of it, else */
+		win_zero(a.start, a.end); /* a piece of what a fork copied is freed with the rest of it, else */
 		win_detach(a.start, a.end);
+		if (cpu_thread_count() <= 1)
+			win_forget(a.start, a.end);
 	}
-	shadow_yield_locked(start, end);
+	for (gaddr_t at = start; vma_find_locked(at, &a) && a.start <= end; at = a.end) /* gaps went with the range */
+		if (a.flags & VMA_GAP && a.start > start)
+			vma_unflag_locked(a.start, a.end, VMA_GAP);
 }
 
 /* [holds: vma_lock] a window for the block of `at`; what is there of shadow stacks is seen in it */
@@ -240,6 +248,7 @@ static long map_locked(gaddr_t addr, u64 size, int where)
 		gap = keep_gap(addr);
 	shadow_any = true;
 	vma_set_locked((gaddr_t)p, (gaddr_t)p + size, PROT_READ | PROT_WRITE, VMA_SHSTK | gap);
+	win_forget((gaddr_t)p, (gaddr_t)p + size);
 	r = shadow_sync_locked((gaddr_t)p, (gaddr_t)p + size);
 	return r ? r : p;
 }
@@ -266,6 +275,14 @@ void shadow_unmap(struct vcpu *v, gaddr_t addr, u64 size)
 	const u64 a[6] = { addr, size };
 
 	(void)!sys_munmap(v, a);
+}
+
+void shadow_end(struct vcpu *v)
+{
+	vma_lock(); /* first: once it is unmapped, another thread may have it */
+	win_forget(v->own_lo, v->own_lo + v->own_size);
+	vma_unlock();
+	shadow_unmap(vcpu_self(), v->own_lo, v->own_size);
 }
 
 /* what the kernel gives a thread: clone3's size, else the limit of the ordinary stack */

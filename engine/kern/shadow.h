@@ -23,6 +23,8 @@ long shadow_map(struct vcpu *v, gaddr_t addr, u64 size) __must_check;
 long shadow_create32(struct vcpu *v, gaddr_t addr, u64 size, u32 flags) __must_check;
 /* what munmap would do */
 void shadow_unmap(struct vcpu *v, gaddr_t addr, u64 size);
+/* v ends, and so does its own shadow stack, which the kernel gave it */
+void shadow_end(struct vcpu *v);
 /* cpu_up.shadow, cpu_up.shadow_new */
 bool shadow_at(gaddr_t at, struct shstk *ret);
 long shadow_new(struct vcpu *v, u64 size);
@@ -30,8 +32,9 @@ long shadow_new(struct vcpu *v, u64 size);
 long shadow_poke(gaddr_t at, const void *from, size_t n);
 
 /* All below: [holds: vma_lock] */
-/* What of them lies in the range is about to be unmapped, and gaps in it are given up */
+/* The host has unmapped the range or put something else there, and the map does not say so yet */
 void shadow_gone_locked(gaddr_t start, gaddr_t end);
+/* gaps in the range are given up: something is to go there */
 void shadow_yield_locked(gaddr_t start, gaddr_t end);
 /* the engine's view of what lies in the range is as the map says */
 long shadow_sync_locked(gaddr_t start, gaddr_t end) __must_check;

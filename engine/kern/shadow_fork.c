@@ -59,6 +59,17 @@ static long copy_area(u64 to, const struct vma *a)
 	return 0;
 }
 
+static void mark_clean(void)
+{
+	struct vma a;
+
+	for (gaddr_t at = 0; vma_find_locked(at, &a); at = a.end)
+		if (COPIED(&a) && a.prot && !(a.prot & PROT_WRITE)) {
+			vma_flag_locked(a.start, a.end, VMA_CLEAN);
+			win_protect(a.start, a.end, PROT_NONE);
+		}
+}
+
 long shadow_fork_prepare_locked(void)
 {
 	struct vma a;
@@ -74,6 +85,7 @@ long shadow_fork_prepare_locked(void)
 		return p;
 	}
 	copy = (u64)p;
+	mark_clean();
 	for (gaddr_t at = 0; !r && vma_find_locked(at, &a); at = a.end)
 		if (COPIED(&a)) {
 			r = copy_area(copy + used, &a);
@@ -104,7 +116,7 @@ void shadow_fork_child_locked(void)
 
 		if (!COPIED(&a))
 			continue;
-		win_detach_alias(a.start, a.end);
+		win_detach(a.start, a.end);
 		if (a.flags & VMA_DONTFORK) {
 			sys2(__NR_munmap, copy + used, size);
 			sys2(__NR_munmap, a.start, size);

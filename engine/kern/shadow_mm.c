@@ -27,6 +27,8 @@ static long protect_piece(struct vcpu *v, long nr, const struct vma *a, u64 prot
 	r = sys4(nr, a->start, a->end - a->start, prot ? PROT_READ : PROT_NONE, pkey);
 	if (!r) {
 		vma_protect_locked(a->start, a->end, (int)prot);
+		if (prot & PROT_WRITE)
+			vma_unflag_locked(a->start, a->end, VMA_CLEAN);
 		r = shadow_sync_locked(a->start, a->end);
 	}
 	mm_end(&c);
@@ -68,7 +70,9 @@ static long drop_pages(const struct vma *a)
 			return -ENOMEM;
 	vma_lock();
 	win_protect(a->start, a->end, PROT_READ | PROT_WRITE);
-	win_clear(a->start, a->end);
+	win_zero(a->start, a->end);
+	if (cpu_thread_count() <= 1)
+		win_forget(a->start, a->end);
 	(void)!shadow_sync_locked(a->start, a->end);
 	vma_unlock();
 	return 0;
@@ -220,6 +224,7 @@ static long grow_in_place(const struct move *m)
 	if (sys_failed(r))
 		return -ENOMEM;
 	vma_set_locked(end, end + more, m->area.prot, m->area.flags & ~(u32)VMA_GAP);
+	win_forget(end, end + more);
 	r = shadow_sync_locked(end, end + more);
 	return r ? r : (long)m->old;
 }
@@ -252,8 +257,8 @@ static long move_pages(const struct move *m, gaddr_t to)
 	long r;
 
 	if (m->new_len < m->old_len) {
-		shadow_gone_locked(m->old + both, m->old + m->old_len);
 		sys2(__NR_munmap, m->old + both, m->old_len - both);
+		shadow_gone_locked(m->old + both, m->old + m->old_len);
 		vma_clear_locked(m->old + both, m->old + m->old_len);
 	}
 	win_detach(m->old, m->old + both);
@@ -269,9 +274,10 @@ static long move_pages(const struct move *m, gaddr_t to)
 	if (stays) {
 		vma_set_locked(m->old, m->old + both, m->area.prot, flags);
 	} else {
-		shadow_yield_locked(m->old, m->old + both);
+		shadow_yield_locked(m->old - PAGE_SIZE, m->old + both);
 		vma_clear_locked(m->old, m->old + both);
 	}
+	win_forget(to, to + m->new_len);
 	r = shadow_sync_locked(to, to + m->new_len);
 	if (!r && stays)
 		r = shadow_sync_locked(m->old, m->old + both);
@@ -300,6 +306,31 @@ static long move(struct vcpu *v, const struct move *m)
 	return r;
 }
 
+/* To a fixed place without a change of length Linux 6.17 moves all areas there are, one by one; holes stay where they are */
+static long move_many(struct vcpu *v, const struct move *all)
+{
+	gaddr_t end = all->old + all->old_len;
+	struct move m = *all;
+	long r = 0;
+
+	if (!vma_find(all->old, &m.area) || m.area.start > all->old)
+		return -EFAULT;
+	for (gaddr_t at = all->old; at < end && !sys_failed(r) && vma_find(at, &m.area) && m.area.start < end; at = m.area.end) {
+		m.old = max(m.area.start, at);
+		m.area.end = min(m.area.end, end);
+		m.old_len = m.new_len = m.area.end - m.old;
+		m.to = all->to + (m.old - all->old);
+		if (m.area.flags & VMA_SHSTK) {
+			r = m.area.flags & VMA_SEALED ? -EPERM : move(v, &m);
+		} else {
+			const u64 b[6] = { m.old, m.old_len, m.new_len, m.flags, m.to };
+
+			r = sys_mremap(v, b);
+		}
+	}
+	return sys_failed(r) ? r : (long)all->to;
+}
+
 long shadow_mremap(struct vcpu *v, const u64 a[6])
 {
 	struct move m = { .old = a[0], .old_len = PAGE_UP(a[1]), .new_len = PAGE_UP(a[2]), .flags = a[3], .to = a[4] };
@@ -307,6 +338,8 @@ long shadow_mremap(struct vcpu *v, const u64 a[6])
 
 	if (r)
 		return r;
+	if (m.old_len == m.new_len && m.flags == (MREMAP_MAYMOVE | MREMAP_FIXED))
+		return move_many(v, &m);
 	if (!in_one_area(&m))
 		return -EFAULT;
 	if (m.area.flags & VMA_SEALED)

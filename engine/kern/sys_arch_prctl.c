@@ -11,6 +11,7 @@
  */
 #include "cpu/threads.h"
 #include "kern/kern.h"
+#include "kern/seccomp.h"
 #include "kern/shadow.h"
 
 #define ARCH_SET_GS 0x1001
@@ -113,6 +114,8 @@ long kern_int80(struct vcpu *v, u32 nr)
 {
 	u32 code = (u32)v->gregs[RBX];
 
+	if (!seccomp_allows32(v, nr))
+		return (long)v->gregs[RAX];
 	if (nr == NR32_ARCH_PRCTL && (code & ~7u) == (ARCH_SHSTK_ENABLE & ~7u))
 		return -EINVAL;
 	if (nr == NR32_MAP_SHADOW_STACK)

@@ -152,13 +152,12 @@ SYSCALL(mmap)
 						    (flags & MAP_TYPE) != MAP_PRIVATE, a[5] });
 	if (!mm_begin(v, &c, end ? start : 0, end))
 		return -ENOMEM;
-	if (end)
-		shadow_gone_locked(start, end);
-	else if ((flags & MAP_FIXED_NOREPLACE) && mm_range_ok(start, len))
+	if ((flags & MAP_FIXED_NOREPLACE) && mm_range_ok(start, len))
 		shadow_yield_locked(start, start + len);
 	r = sys_6(__NR_mmap, a[0], a[1], host_prot(a[2]), a[3], a[4], a[5]);
 	if (!sys_failed(r)) {
-		area = (struct vma){ (gaddr_t)r, (gaddr_t)r + len, (u8)prot, (u8)vflags, object_of(a, prot),
+		shadow_gone_locked(start, end);
+		area = (struct vma){ (gaddr_t)r, (gaddr_t)r + len, (u8)prot, (u16)vflags, object_of(a, prot),
 				     (gaddr_t)r - (flags & MAP_ANONYMOUS ? 0 : a[5]) };
 		vma_set_area_locked(&area);
 		c.start = area.start;
@@ -180,7 +179,6 @@ SYSCALL(munmap)
 	robust_scan_range(start, end);
 	if (!mm_begin(v, &c, start, end))
 		return -ENOMEM;
-	shadow_gone_locked(start, end);
 	while (start < end && r == 0) {
 		gaddr_t stop = end, next = end;
 
@@ -190,8 +188,10 @@ SYSCALL(munmap)
 		}
 		if (stop > start) {
 			r = sys2(__NR_munmap, start, stop - start);
-			if (r == 0)
+			if (r == 0) {
+				shadow_gone_locked(start, stop);
 				vma_clear_locked(start, stop);
+			}
 		}
 		start = next;
 	}
@@ -360,7 +360,6 @@ static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 	if (!mm_begin(v, &src, old, old + max(old_len, PAGE_SIZE)))
 		return -ENOMEM;
 	guard_drop_locked(dst.start, dst.end, true);
-	shadow_gone_locked(dst.start, dst.end);
 	if (!vma_room_locked(32)) {
 		mm_end(&src);
 		return -ENOMEM;
@@ -369,6 +368,8 @@ static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 		r = -EFAULT;
 	else
 		r = sys5(__NR_mremap, a[0], a[1], a[2], in_place ? flags & ~(u64)MREMAP_MAYMOVE : flags, a[4]);
+	if (!sys_failed(r))
+		shadow_gone_locked(dst.start, dst.end);
 	if (!sys_failed(r))
 		moved(old, old_len, (gaddr_t)r, new_len, flags & MREMAP_DONTUNMAP);
 	if (!sys_failed(r) && old == eng.vdso_lo)

@@ -5,16 +5,11 @@
  */
 #include <linux/prctl.h>
 #include "kern/kern.h"
+#include "kern/seccomp.h"
 
 /* newer than the headers of Debian 12 */
 #define PR_SET_MDWE_ 65
 #define PR_GET_AUXV_ 0x41555856
-
-static long refuse_seccomp(void)
-{
-	rt_log_once("seccomp filters are not installed under gnomon (EINVAL): they would stop the engine's own calls");
-	return -EINVAL;
-}
 
 static long get_auxv(const u64 a[6])
 {
@@ -30,7 +25,9 @@ SYSCALL(prctl)
 	(void)v;
 	switch ((int)a[0]) {
 	case PR_SET_SECCOMP:
-		return refuse_seccomp();
+		return seccomp_prctl(v, a[1], a[2]);
+	case PR_GET_SECCOMP:
+		return seccomp_mode(v, &(u32){ 0 });
 	case PR_SET_SYSCALL_USER_DISPATCH:
 		rt_log_once("prctl(PR_SET_SYSCALL_USER_DISPATCH) is not possible under gnomon: EINVAL");
 		return -EINVAL;
@@ -45,13 +42,6 @@ SYSCALL(prctl)
 		break;
 	}
 	return sys5(__NR_prctl, a[0], a[1], a[2], a[3], a[4]);
-}
-
-/* as a kernel without CONFIG_SECCOMP_FILTER, so that a probing program does not go on */
-SYSCALL(seccomp)
-{
-	(void)v, (void)a;
-	return refuse_seccomp();
 }
 
 SYSCALL(ptrace)

@@ -5,6 +5,7 @@
  */
 #include <asm/signal.h>
 #include "kern/kern.h"
+#include "kern/robust.h"
 
 #define KILL_STOP (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
 
@@ -113,6 +114,32 @@ SYSCALL(sigaltstack)
 		return -EFAULT;
 	r = sig_altstack(v, a[0] ? &ss : NULL, &old);
 	return r ? r : kern_put(a[1], &old, sizeof(old));
+}
+
+/* A process that ends itself, abort() before all, ends in good order */
+static long send(struct vcpu *v, long nr, const u64 a[6], int signo, bool to_us)
+{
+	bool held = to_us && sig_host_kills(v, signo) && robust_hold(v);
+	long r = kern_host(v, nr, a);
+
+	if (held)
+		robust_release(v);
+	return r;
+}
+
+SYSCALL(kill)
+{
+	return send(v, __NR_kill, a, (int)a[1], (int)a[0] <= 0 || (int)a[0] == v->pid);
+}
+
+SYSCALL(tkill)
+{
+	return send(v, __NR_tkill, a, (int)a[1], (int)a[0] == v->tid);
+}
+
+SYSCALL(tgkill)
+{
+	return send(v, __NR_tgkill, a, (int)a[2], (int)a[0] == v->pid);
 }
 
 /* sig/ restarts calls by their own number; what is left is a guest that calls this by itself */

@@ -156,7 +156,7 @@ void vma_set_area_locked(const struct vma *area)
 
 void vma_set_locked(gaddr_t start, gaddr_t end, int prot, u32 flags)
 {
-	vma_set_area_locked(&(struct vma){ .start = start, .end = end, .prot = (u8)prot, .flags = (u8)flags });
+	vma_set_area_locked(&(struct vma){ .start = start, .end = end, .prot = (u8)prot, .flags = (u16)flags });
 }
 
 bool vma_find_locked(gaddr_t addr, struct vma *ret)
@@ -179,7 +179,7 @@ static void change_locked(gaddr_t start, gaddr_t end, int prot, u32 flags, u32 n
 		a.end = min(a.end, end);
 		if (prot >= 0)
 			a.prot = (u8)prot;
-		a.flags = (u8)((a.flags & ~not) | flags);
+		a.flags = (u16)((a.flags & ~not) | flags);
 		vma_set_area_locked(&a);
 	}
 }

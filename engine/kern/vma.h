@@ -22,6 +22,7 @@ struct vcpu;
 #define VMA_GAP 0x01       /* a shadow stack, and the page below is kept free for it */
 #define VMA_WIPE 0x02      /* a shadow stack: MADV_WIPEONFORK, */
 #define VMA_DONTFORK 0x04  /* MADV_DONTFORK */
+#define VMA_CLEAN 0x100    /* a shadow stack that was read-only at a fork: its pages are copied before the CPU writes there */
 #define VMA_SHARED 0x08    /* MAP_SHARED */
 #define VMA_SHSTK 0x10     /* a shadow stack: prot says W, ordinary stores fault; never merged (kern/shadow.h) */
 #define VMA_GROWSDOWN 0x20 /* the kernel extends it downwards by itself */
@@ -31,7 +32,7 @@ struct vcpu;
 struct vma {
 	gaddr_t start, end;
 	u8 prot;      /* PROT_* */
-	u8 flags;     /* VMA_* */
+	u16 flags;    /* VMA_* */
 	u32 object;   /* what memory it shows, as a hash; 0: nobody else does */
 	gaddr_t base; /* where that object's first byte would be */
 };

@@ -11,6 +11,7 @@
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
 #include <linux/resource.h>
+#include "kern/seccomp.h"
 #include "load/load.h"
 #include "rt/engine.h"
 #include "sig/sig.h"
@@ -78,7 +79,12 @@ static long write_all(int fd, const void *buf, size_t n)
 
 /* A readable descriptor with the record in it. A memfd counts against RLIMIT_FSIZE and may be forbidden; then a
  * pipe serves, which has room for a record. */
-static long make_record(const struct gn_exec *rec)
+static long put(void *fd, const void *from, size_t n)
+{
+	return write_all(*(int *)fd, from, n);
+}
+
+static long make_record(const struct vcpu *v, const struct gn_exec *rec)
 {
 	struct rlimit64 { u64 cur, max; } lim = { 0, 0 };
 	int fds[2] = { -1, -1 };
@@ -90,11 +96,15 @@ static long make_record(const struct gn_exec *rec)
 	if (r >= 0) {
 		fds[0] = (int)r;
 		r = write_all(fds[0], rec, sizeof(*rec));
+		if (!r)
+			r = seccomp_save(v, put, &fds[0]);
 	} else {
 		r = sys2(__NR_pipe2, fds, O_CLOEXEC | O_NONBLOCK);
 		if (r < 0)
 			return r;
 		r = write_all(fds[1], rec, sizeof(*rec));
+		if (!r)
+			r = seccomp_save(v, put, &fds[1]);
 		fd_close(&fds[1]);
 	}
 	if (r)
@@ -229,7 +239,7 @@ static long with_front(struct vcpu *v, const struct handover *h, const struct pl
 long replace_engine(struct vcpu *v, const struct plan *p, char *const *argv, char *const *envp)
 {
 	struct handover h;
-	long r = make_record(&p->rec);
+	long r = make_record(v, &p->rec);
 	int record = (int)r;
 
 	if (r < 0)

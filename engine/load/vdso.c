@@ -243,7 +243,7 @@ static void put_unwind(u32 code, u32 size)
 	for (u32 i = 0; i < 2 * n; i++)
 		t[3 + i] = host[3 + i] + (u32)im.eh->p_offset - to;
 	t[3 + 2 * n] = code - to;
-	t[4 + 2 * n] = frame + offsetof(typeof(f), fde_len) - to;
+	t[4 + 2 * n] = frame + (u32)offsetof(typeof(f), fde_len) - to;
 	if (put(t, (3 + 2 * (n + 1)) * 4, 4) != to)
 		return;
 	im.eh->p_offset = im.eh->p_vaddr = im.eh->p_paddr = to;

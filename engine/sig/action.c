@@ -21,6 +21,16 @@ static bool ours(int signo, const struct ksigaction *act)
 	       (watch_deaths && !act->handler && !((DEFAULT_IGNORES | STOPS) & BIT(signo)));
 }
 
+bool sig_host_kills(struct vcpu *v, int signo)
+{
+	const struct ksigaction *act;
+
+	if (signo < 1 || signo > GSIG_MAX || (DEFAULT_IGNORES | STOPS | BIT(9)) & BIT(signo))
+		return false;
+	act = &v->sig->acts->a[signo];
+	return !act->handler && !ours(signo, act);
+}
+
 void action_host(int signo, const struct ksigaction *act)
 {
 	struct ksigaction h = { .handler = act->handler };

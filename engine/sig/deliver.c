@@ -106,19 +106,14 @@ void sig_deliver(struct vcpu *v)
 	host_mask_update(v);
 }
 
-void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err)
+/* a signal that cannot be put off: trapno -1 is no trap */
+static void force(struct vcpu *v, int signo, const u8 info[128], int trapno, u64 err)
 {
+	u64 addr = *(const u64 *)(info + 16);
+	s32 code = *(const s32 *)(info + 8);
 	struct ksigaction act;
-	u8 info[128] = { 0 };
 
-	if (signo == SIGSEGV && code == 2 && err & 2 && cpu_up.write_fault && cpu_up.write_fault(v, addr)) {
-		v->store_at = PAGE_DOWN(addr) == PAGE_DOWN(v->rip) ? v->rip : 0;
-		return;
-	}
 	sig_finish_window(v);
-	*(s32 *)info = signo;
-	*(s32 *)(info + 8) = code;
-	*(u64 *)(info + 16) = addr;
 	if (v->sig->mask & BIT(signo) || !action_of(v, signo, &act)) {
 		if (eng.set.flags & GN_OPT_STATS) {
 			cpu_describe(v);
@@ -134,4 +129,36 @@ void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 er
 	}
 	run_handler(v, signo, &act, info);
 	host_mask_update(v);
+}
+
+void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err)
+{
+	u8 info[128] = { 0 };
+
+	if (signo == SIGSEGV && code == 2 && err & 2 && cpu_up.write_fault && cpu_up.write_fault(v, addr)) {
+		v->store_at = PAGE_DOWN(addr) == PAGE_DOWN(v->rip) ? v->rip : 0;
+		return;
+	}
+	*(s32 *)info = signo;
+	*(s32 *)(info + 8) = code;
+	*(u64 *)(info + 16) = addr;
+	force(v, signo, info, trapno, err);
+}
+
+void sig_sys(struct vcpu *v, int reason, int nr)
+{
+	u8 info[128] = { 0 };
+
+	*(s32 *)info = SIGSYS;
+	*(s32 *)(info + 4) = reason;
+	*(s32 *)(info + 8) = 1; /* SYS_SECCOMP */
+	*(u64 *)(info + 16) = v->rip;
+	*(s32 *)(info + 24) = nr;
+	*(u32 *)(info + 28) = 0xc000003e; /* AUDIT_ARCH_X86_64 */
+	force(v, SIGSYS, info, -1, 0);
+}
+
+void sig_die(struct vcpu *v, int signo)
+{
+	action_die(v, signo);
 }

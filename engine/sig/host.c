@@ -34,7 +34,7 @@ static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
 		return false;
 	to_hregs(uc, &h);
 	h.rip = pc;
-	BUG_ON(recipe_recover(b, &h, &slots, &rec));
+	BUG_ON(recipe_recover(b, &h, &slots, &rec) && !v->guest_ss); /* else as in cpu_on_ret(): rip stays 0 */
 	memcpy(v->gregs, h.r, sizeof(h.r));
 	v->rip = rec.rip;
 	v->twin_sp = rec.twin_sp;

@@ -51,11 +51,17 @@ bool sig_quit(struct vcpu *v);
 void sig_finish_window(struct vcpu *v);
 /* The window is in use from now on: signals whose default action ends the process come to the engine first. [as-safe] */
 void sig_watch_deaths(struct vcpu *v);
+/* does the host end the process by this signal, if nobody blocks it, without asking the engine? Not SIGKILL */
+bool sig_host_kills(struct vcpu *v, int signo);
 
 /* deliver now what is pending and not blocked; guest state in v is exact */
 void sig_deliver(struct vcpu *v);
 /* forced synchronous signal */
 void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err);
+
+/* SIGSYS by a seccomp filter, forced; and the end of the process by a signal */
+void sig_sys(struct vcpu *v, int reason, int nr);
+void __noreturn sig_die(struct vcpu *v, int signo);
 
 /*
  * Blocking host system call with the guest's arguments, interruptible without a lost wakeup: if a signal

@@ -4,7 +4,8 @@
  * the store that clears its slot must not be seen there, by a handler of its own or by the kernel's walk when it dies:
  * so the store is done for it. The instruction pointer stays; doing it again does no harm. As the kernel's fix-up of
  * Linux 7.2, called wherever a signal is about to be delivered. It is also done
- * for all other threads where one ends the process by a signal, exit_group or execve.
+ * for all other threads where one ends the process by a signal, exit_group or execve. Unlocks of today's C libraries,
+ * which no kernel finishes, kern/robust_code.c knows.
  */
 #include "rt/engine.h"
 #include "sig/ctx.h"
@@ -21,4 +22,5 @@ void sig_finish_window(struct vcpu *v)
 		if (rt_copy_to_guest(slot, &none, eng.unlock[i].slot_size))
 			cpu_up.slot_lost(v, slot);
 	}
+	cpu_up.interrupted(v);
 }

@@ -16,6 +16,7 @@
 #include "kern/kern.h"
 #include "kern/marks.h"
 #include "kern/report.h"
+#include "kern/seccomp.h"
 #include "kern/robust.h"
 #include "kern/shadow.h"
 #include "kern/vma.h"
@@ -32,6 +33,7 @@ extern char _end[] __attribute__((visibility("hidden")));
 /* large, and of no use on a stack that is never unwound */
 static struct plan plan;
 static struct gn_exec record;
+static struct seccomp_filter *filters; /* that the program before had */
 static char interp[GN_PATH_MAX];
 
 static const char *error_text(long err)
@@ -108,6 +110,32 @@ static bool read_record(int fd)
 	return have == sizeof(record) && record.magic == GN_BOARD_MAGIC;
 }
 
+struct record_reader {
+	int fd;
+	u64 at;
+};
+
+static bool more_record(void *from, void *to, size_t n)
+{
+	struct record_reader *in = from;
+	u8 *p = to;
+
+	while (n) {
+		long r = sys4(__NR_pread64, in->fd, p, n, in->at);
+
+		if (r == -ESPIPE)
+			r = sys3(__NR_read, in->fd, p, n);
+		if (r == -EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		p += r;
+		in->at += (u64)r;
+		n -= (size_t)r;
+	}
+	return true;
+}
+
 static bool map_board(int fd)
 {
 	long r = sys_6(__NR_mmap, NULL, sizeof(struct gn_board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -143,6 +171,8 @@ static void attach(const struct initial *in)
 		rt_log_fd = eng.fd_base + GN_FD_LOG;
 	if (!map_board(eng.fd_base + GN_FD_BOARD) || !read_record(eng.fd_base + GN_FD_EXEC))
 		goto by_hand;
+	if (!seccomp_restore(&filters, more_record, &(struct record_reader){ eng.fd_base + GN_FD_EXEC, sizeof(record) }))
+		rt_die(GN_EXIT_USAGE, "the program's seccomp filters were lost in exec");
 	engine_fd_idle(eng.fd_base + GN_FD_EXEC);
 	return;
 by_hand:
@@ -280,6 +310,7 @@ static void wire(void)
 	cpu_up.fault = sig_fault;
 	cpu_up.report = report_violation;
 	cpu_up.write_fault = vma_write_fault;
+	cpu_up.interrupted = robust_interrupted;
 	cpu_up.slot_lost = robust_drop;
 	cpu_up.dying = robust_hold;
 	cpu_up.alive = robust_release;
@@ -307,6 +338,7 @@ void __noreturn start_main(u64 *sp)
 	v->rip = eng.entry;
 	v->gregs[RSP] = eng.start_stack;
 	v->rflags = 0x202;
+	v->seccomp = filters;
 	sig_init();
 	if (sig_thread_init(v, NULL) || kern_init(v))
 		rt_die(GN_EXIT_USAGE, "no memory for the first thread (ulimit -v too small?)");

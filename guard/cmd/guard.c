@@ -20,8 +20,6 @@
 
 #define LIBRARY "libgnomon-guard.so"
 
-extern char **environ;
-
 /* beside this program, or where it is installed, which is looked for from here first: both may have been moved */
 static const char *library(void)
 {

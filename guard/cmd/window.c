@@ -27,6 +27,7 @@ struct place {
 	uint64_t reg[REGS];
 	uint16_t known; /* registers whose values these are; the others were loaded on the way */
 	bool flags;     /* the thread's flags are still those of its registers */
+	bool doubt;     /* something was stored, nobody knows where: perhaps a lock was put on the list */
 };
 
 struct walk {
@@ -37,7 +38,10 @@ struct walk {
 	ZydisDecoder dec;
 	struct place todo[PATHS];
 	unsigned n, steps;
-	uint64_t seen[STEPS];
+	struct {
+		uint64_t ip;
+		bool doubt;
+	} seen[STEPS];
 	bool clears, holds;
 };
 
@@ -51,12 +55,13 @@ static void later(struct walk *w, const struct place *p, uint64_t ip)
 	w->todo[w->n++].ip = ip;
 }
 
-static bool seen(struct walk *w, uint64_t ip)
+static bool seen(struct walk *w, const struct place *p)
 {
 	for (unsigned i = 0; i < w->steps; i++)
-		if (w->seen[i] == ip)
+		if (w->seen[i].ip == p->ip && w->seen[i].doubt >= p->doubt)
 			return true;
-	w->seen[w->steps++] = ip;
+	w->seen[w->steps].ip = p->ip;
+	w->seen[w->steps++].doubt = p->doubt;
 	return false;
 }
 
@@ -119,8 +124,11 @@ static uint64_t address(const struct walk *w, const struct place *p, const Zydis
 {
 	uint64_t base, index, at;
 
-	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || !value_of(w, p, op->mem.base, &base) ||
-	    !value_of(w, p, op->mem.index, &index))
+	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY)
+		return 0;
+	if (op->mem.base == ZYDIS_REGISTER_RIP)
+		return p->ip; /* data of the code's file: not the control block, and that is all that matters */
+	if (!value_of(w, p, op->mem.base, &base) || !value_of(w, p, op->mem.index, &index))
 		return 0;
 	at = base + index * op->mem.scale + (uint64_t)op->mem.disp.value;
 	if (block_segment(w, op))
@@ -131,7 +139,7 @@ static uint64_t address(const struct walk *w, const struct place *p, const Zydis
 }
 
 /* what the instruction stores, if that matters: true ends the path */
-static bool stores(struct walk *w, const struct place *p, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
+static bool stores(struct walk *w, struct place *p, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
 {
 	for (unsigned i = 0; i < in->operand_count; i++) {
 		uint64_t at;
@@ -143,13 +151,14 @@ static bool stores(struct walk *w, const struct place *p, const ZydisDecodedInst
 			return true;
 		}
 		at = address(w, p, &op[i]);
+		p->doubt |= !at;
 		if (at == w->rl->head) {
 			w->holds = true; /* it takes a lock */
 			return true;
 		}
 		if (at != w->rl->slot)
 			continue;
-		if (i == 0 && in->mnemonic == ZYDIS_MNEMONIC_MOV && op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+		if (!p->doubt && i == 0 && in->mnemonic == ZYDIS_MNEMONIC_MOV && op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
 		    !op[1].imm.value.u)
 			w->clears = true;
 		else
@@ -230,7 +239,7 @@ static bool step(struct walk *w, struct place *p)
 	uint64_t next, target = 0;
 	int t;
 
-	if (w->steps == STEPS || seen(w, p->ip))
+	if (w->steps == STEPS || seen(w, p))
 		return false;
 	/* the last bytes of a mapping */
 	for (size_t n = sizeof(code); n && !tracee_read(w->tid, p->ip, code, n); n--)

@@ -33,7 +33,7 @@ static inline long sys4(long nr, long a, long b, long c, long d)
 
 /* sys.c: [as-safe], errno stays as it is */
 long guard_futex(uint32_t *word, int op, uint32_t value);
-bool guard_zero(const uint32_t *word); /* readable, and 0; or not readable */
+int guard_word_is(const uint32_t *word, uint32_t value); /* 1 or 0; -1: it cannot be read */
 uint64_t guard_block(void); /* all signals; the mask before */
 void guard_unblock(uint64_t mask);
 bool guard_read(void *to, uintptr_t from, size_t n);  /* false: unmapped, or no descriptors left */

@@ -165,10 +165,11 @@ void heads_lock(struct heads_lock *l)
 
 void heads_unlock(struct heads_lock *l)
 {
-	uint32_t was = (uint32_t)l->me;
+	uint32_t was;
 
 	if (!l->held)
 		return;
+	was = (uint32_t)l->me;
 	if (!__atomic_compare_exchange_n(&T->lock, &was, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		guard_futex(&T->lock, FUTEX_UNLOCK_PI | FUTEX_PRIVATE_FLAG, 0);
 	guard_unblock(l->mask);
@@ -349,7 +350,7 @@ static bool peek(struct slot *s, struct robust_head *copy)
 		return false;
 	}
 	for (size_t i = 0; i < sizeof(uintptr_t) / sizeof(*p); i++)
-		if (!guard_zero(p + i))
+		if (guard_word_is(p + i, 0) == 0)
 			return guard_read(copy, (uintptr_t)s->head, sizeof(*copy)) && copy->pending;
 	return false;
 }

@@ -13,8 +13,6 @@
 
 #include "guard.h"
 
-#define TID_MASK 0x3fffffffu
-
 /* how often a slot was cleared, for the tests and for the curious */
 API unsigned long gnomon_guard_cleared;
 
@@ -23,16 +21,26 @@ struct look {
 	bool act, found;
 };
 
+/* true also for words that cannot be read: the kernel would not get anywhere with them either */
+static bool owned(const uint32_t *word, uint32_t tid)
+{
+	static const uint32_t bits[] = { 0, FUTEX_WAITERS, FUTEX_OWNER_DIED, FUTEX_WAITERS | FUTEX_OWNER_DIED };
+
+	for (unsigned i = 0; i < 4; i++)
+		if (guard_word_is(word, tid | bits[i]) != 0)
+			return true;
+	return false;
+}
+
 static bool settle(struct slot *s, const struct robust_head *h, void *arg)
 {
 	struct look *l = arg;
 	uintptr_t word = (h->pending & ~(uintptr_t)1) + (uintptr_t)h->futex_offset;
-	uint32_t value;
 
 	/* the word's bytes count, not the list entry's; the kernel takes aligned words only */
 	if (word & 3 || word + 4 <= l->r->start || word >= l->r->end)
 		return false;
-	if (!heads_alive(s) || !guard_read(&value, word, sizeof(value)) || (value & TID_MASK) == (uint32_t)s->tid)
+	if (!heads_alive(s) || owned((const uint32_t *)word, (uint32_t)s->tid))
 		return false;
 	if (l->r->goes && !l->r->goes(l->r, word))
 		return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few system calls of the library. Memory that may be unmapped is read and written through a pipe: unlike
- * process_vm_readv(2) that is nothing a seccomp filter forbids, and it is done only when a pending slot was found
- * to name a word that is about to go.
+ * The few system calls of the library. In memory that may be unmapped a word is compared by futex(2), and more is read
+ * and written through a pipe: unlike process_vm_readv(2) that is nothing a seccomp filter forbids, and it is done only
+ * when a pending slot was found to be set.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +16,12 @@ long guard_futex(uint32_t *word, int op, uint32_t value)
 	return sys4(__NR_futex, (long)word, op, (long)value, 0);
 }
 
-/* moving none of the waiters, if the word is 0: EAGAIN says that it is not */
-bool guard_zero(const uint32_t *word)
+/* moving none of the waiters, if the word is `value`: EAGAIN says that it is not */
+int guard_word_is(const uint32_t *word, uint32_t value)
 {
-	return sys6(__NR_futex, (long)word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, 0, (long)word, 0) != -EAGAIN;
+	long r = sys6(__NR_futex, (long)word, FUTEX_CMP_REQUEUE | FUTEX_PRIVATE_FLAG, 0, 0, (long)word, (long)value);
+
+	return r == -EAGAIN ? 0 : r < 0 ? -1 : 1;
 }
 
 uint64_t guard_block(void)
@@ -37,7 +39,7 @@ void guard_unblock(uint64_t mask)
 
 static bool through_pipe(const void *from, void *to, size_t n)
 {
-	int p[2];
+	int p[2] = { -1, -1 };
 	bool good;
 
 	if (sys4(__NR_pipe2, (long)p, O_CLOEXEC | O_NONBLOCK, 0, 0) < 0)

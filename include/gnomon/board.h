@@ -57,8 +57,10 @@ struct gn_settings {
 	uint32_t flush_every; /* test mode: dispatches from one flush to the next */
 	uint32_t bug_nth;    /* test modes: at its Nth dispatch a thread finds a bug, or writes where nothing is; 0 = off */
 	uint32_t crash_nth;
+	uint32_t policy;     /* protect: enum gn_policy of each class, GN_POLICY_BITS each */
 	uint32_t enable;     /* enum gn_enable */
-	uint32_t reserved[9];
+	uint32_t yield_every; /* test mode: dispatches after which a thread gives the CPU away; 0 = off */
+	uint32_t reserved[7];
 };
 
 /* struct gn_exec.flags */
@@ -82,6 +84,12 @@ enum gn_class {
 	GN_NEVER_CALLED = 4, /* push/ret, retpoline, return to a stub or JIT code */
 	GN_CP_OTHER = 5,     /* #CP by far return, iret, rstorssp */
 };
+
+/* gnomon protect: what a violation leads to that is not recognised as unwinding or a switch of stacks */
+enum gn_policy { GN_ALLOW, GN_REPORT, GN_KILL };
+#define GN_POLICY_BITS 4
+#define GN_POLICY(class, what) ((uint32_t)(what) << GN_POLICY_BITS * (class))
+#define GN_POLICY_OF(policy, class) ((policy) >> GN_POLICY_BITS * (class) & 15)
 
 /* an address, resolved against the process's map at the time of the record */
 struct gn_addr {

@@ -513,6 +513,17 @@ def t_doctor():
     has(out, "CPU: ", "Kernel: ", "engine", "gnomon check")
 
 
+def t_doctor_libdw():
+    """doctor: what is wrong with a libdw that cannot be loaded"""
+    folder = os.path.join(tmp, "nodw")
+    os.makedirs(folder, exist_ok=True)
+    open(os.path.join(folder, "libdw.so.1"), "w").close()
+    p = subprocess.run([G, "doctor"], stdout=subprocess.PIPE, text=True, env=dict(os.environ, LD_LIBRARY_PATH=folder))
+    line = [x for x in p.stdout.splitlines() if x[10:].startswith("libdw ")]
+    eq((p.returncode, len(line), line[0].split()[0]), (0, 1, "missing"))
+    has(line[0], "too short", "no symbols")
+
+
 def t_no_engine():
     """no engine: one line"""
     lone = os.path.join(tmp, "lone")

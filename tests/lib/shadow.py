@@ -20,7 +20,12 @@ def cet_flags(cxx, static):
         " -static-libgcc -static-libstdc++" if cxx else "")
 
 
-def under_run(opt, work, name, d, argv, env, modes):
+def first_line_that_differs(truth, have):
+    pairs = zip(truth.splitlines() + ["(end)"], have.splitlines() + ["(end)"])
+    return next(("Linux: %s\nhere:  %s" % (t, h) for t, h in pairs if t != h), "")
+
+
+def under_run(opt, work, name, d, argv, env, modes, truth=None):
     allowed = d["modes"][0].split() if "modes" in d else MODES
     for mode in [m for m in modes if m in allowed]:
         gnomon = [os.path.join(opt.build, "gnomon"), "run", *knobs(mode), "--"]
@@ -28,7 +33,18 @@ def under_run(opt, work, name, d, argv, env, modes):
         r = execute(gnomon + argv, folder(work, mode), timeout, env)
         why = "timeout" if r.timed_out else "status %d" % r.status if r.status else ""
         why = why or ("the engine reports a bug" if b": BUG " in r.err else "")
-        yield Outcome("%s[%s]" % (name, "run" if mode == "check" else mode), FAIL if why else PASS, why, r.tail())
+        detail = r.tail()
+        if not why and truth is not None and r.out.decode() != truth:
+            why, detail = "not what Linux does", first_line_that_differs(truth, r.out.decode())
+        yield Outcome("%s[%s]" % (name, "run" if mode == "check" else mode), FAIL if why else PASS, why, detail)
+
+
+def recorded(src, d):
+    """`truth: FILE`: what the program printed on Linux 7.2 and a CPU with shadow stacks"""
+    if "truth" not in d:
+        return None
+    with open(os.path.join(os.path.dirname(src), d["truth"][0])) as f:
+        return f.read()
 
 
 def run_shstk(work, opt, src, name, d, variant):
@@ -42,7 +58,7 @@ def run_shstk(work, opt, src, name, d, variant):
     if o.state != SKIP and "native" in opt.modes:
         yield o
     if o.state != FAIL:
-        yield from under_run(opt, work, name, d, argv, env, [m for m in opt.modes if m in MODES])
+        yield from under_run(opt, work, name, d, argv, env, [m for m in opt.modes if m in MODES], recorded(src, d))
 
 
 def run_cet(work, opt, src, name, d, variant):

@@ -55,7 +55,7 @@ def run_func(work, opt, src, name, d, variant):
     also = d["also"][0].split() if "also" in d and "check" in opt.modes else []
     for mode in [m for m in opt.modes if m in allowed] + also:
         g = Gnomon(opt, work, mode)
-        r = execute(g.argv + argv, folder(work, mode), timeout * SLOWER[mode] * 2, environment(work), pass_fds=g.fds)
+        r = execute(g.argv + argv, folder(work, mode), timeout * SLOWER.get(mode, 1) * 2, environment(work), pass_fds=g.fds)
         events, log = g.close()
         why = compare(native, r, log, "stderr" not in d)
         if not why:
@@ -100,7 +100,7 @@ def run_viol(work, opt, src, name, d, variant):
         if mode == "native":
             continue
         g = Gnomon(opt, work, mode, ["--unwinds"])
-        r = execute(g.argv + argv, folder(work, mode), timeout * SLOWER[mode] * 2, environment(work), pass_fds=g.fds)
+        r = execute(g.argv + argv, folder(work, mode), timeout * SLOWER.get(mode, 1) * 2, environment(work), pass_fds=g.fds)
         events, log = g.close()
         why = compare(native, r, log, True)
         if not why:

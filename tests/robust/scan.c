@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <threads.h>
 
@@ -29,6 +30,7 @@ struct standing { /* a thread, and what its slot shall name */
 	uintptr_t word;
 	bool pi;
 	struct own_head *head;
+	pid_t tid;
 	pthread_t t;
 };
 
@@ -71,6 +73,7 @@ static void *stand(void *arg)
 	struct standing *s = arg;
 
 	s->head = own();
+	s->tid = (pid_t)syscall(SYS_gettid);
 	for (;;) {
 		sem_wait(&s->go);
 		if (!s->word)
@@ -192,12 +195,24 @@ static void mappings(void)
 static void values(void)
 {
 	char *p = pages(1, -1);
+	struct rlimit files;
 
-	/* the thread owns the lock */
-	*(uint32_t *)p = (uint32_t)syscall(SYS_gettid) + 1;
 	s.pi = true;
 	CHECK(CLEARS(p, munmap(p, PAGE)));
 	s.pi = false;
+	for (int i = 0; i < 4; i++) {
+		p = pages(2, -1);
+		((uint32_t *)p)[1] = (uint32_t)s.tid | (uint32_t)i << 30;
+		CHECK(!CLEARS(p + 4, munmap(p, PAGE)));
+		((uint32_t *)p)[PAGE / 4] = ((uint32_t)s.tid + 1) | (uint32_t)i << 30;
+		CHECK(CLEARS(p + PAGE, munmap(p + PAGE, PAGE)));
+	}
+	/* with no descriptor left */
+	getrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, files.rlim_max });
+	p = pages(1, -1);
+	CHECK(CLEARS(p, munmap(p, PAGE)));
+	setrlimit(RLIMIT_NOFILE, &files);
 	p = pages(1, -1);
 	CHECK(!CLEARS(p + 2, munmap(p, PAGE))); /* not aligned: the kernel does not look */
 	/* slots that name nothing */

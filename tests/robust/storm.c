@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm KILLS HOW [kill|exit|abort|exec|pthread_exit|alone]: ends a process again and again while one thread of it is on
- * its way out of an unlock.
+ * storm KILLS HOW [WAY]: ends a process again and again while one thread of it is on its way out of an unlock.
  *
  * Each process has a thread T that unlocks and a thread D that was waiting. Both share a CPU and T has the lowest
  * priority, so T's wake in the unlock lets D run at once: T stands behind the release and before the store that
@@ -14,8 +13,8 @@
  *   inplace   D writes the ids into the lock's own page (an allocator in shared memory)
  *   free      the lock lies in a large block of malloc's, which D frees; the file is mapped where it was
  *
- * With pthread_exit and alone it is T that ends, in the handler of a signal that D sends it where it stands: through
- * libc, by the system call.
+ * WAY is how it ends: kill, exit, abort, exec or segv by D; term by its parent; with pthread_exit and alone it is T that
+ * ends, in the handler of a signal that D sends it where it stands: through libc, by the system call.
  *
  * Prints: kills, how often T's slot still named the lock when the process was killed, how often the file changed.
  */
@@ -25,6 +24,7 @@ struct shared { /* between the process and its parent */
 	volatile pid_t t;
 	volatile int open; /* T's slot was set when D had done */
 	volatile int step;
+	volatile bool ready; /* to be killed by the parent */
 };
 
 #define BLOCK (1 << 20) /* malloc has a mapping of its own for it */
@@ -99,6 +99,14 @@ static void __attribute__((noreturn)) end(void)
 		execl("/bin/true", "true", NULL);
 	if (!strcmp(way, "kill"))
 		kill(getpid(), SIGKILL);
+	if (!strcmp(way, "segv"))
+		*(volatile int *)8 = 1;
+	if (!strcmp(way, "term")) {
+		sh->ready = true;
+		/* T does not get the CPU */
+		for (;;)
+			;
+	}
 	pthread_kill(unlocking, SIGUSR1);
 	while (!syscall(SYS_tgkill, getpid(), sh->t, 0))
 		usleep(100);
@@ -140,7 +148,8 @@ int main(int argc, char **argv)
 
 	how = argc > 2 ? argv[2] : "remap";
 	way = argc > 3 ? argv[3] : "kill";
-	want = !strcmp(way, "kill") ? SIGKILL : !strcmp(way, "abort") ? SIGABRT : 0;
+	want = !strcmp(way, "kill") ? SIGKILL : !strcmp(way, "abort") ? SIGABRT : !strcmp(way, "segv") ? SIGSEGV :
+	       !strcmp(way, "term") ? SIGTERM : 0;
 	cpus(&cpu, &last);
 	sh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < kills; i++) {
@@ -157,6 +166,10 @@ int main(int argc, char **argv)
 		need(pid >= 0, "fork");
 		if (!pid)
 			process();
+		while (!strcmp(way, "term") && !sh->ready)
+			usleep(100);
+		if (sh->ready)
+			kill(pid, SIGTERM);
 		waitpid(pid, &status, 0);
 		need((status & 0x7f) == want, "the process died by itself");
 		ids = page_of(ids_fd, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libs: -pthread
+ * also: preempt=2
  * timeout: 90
  * alone: yes
  * verdict: clean unwinds

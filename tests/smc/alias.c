@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libs: -pthread
+ * also: preempt=2
  * timeout: 60
  * Code of shared memory that is written through another mapping of it: before and after it ran, by a mapping that is
  * made later, grows, moves or changes its rights, by the kernel, by another thread, through a copy by mremap, System V

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libs: -pthread
+ * also: preempt=2
  * timeout: 60
  * Code patched by another thread. A reader that has seen the version and then serialised (CPUID, as the manual asks)
  * runs code at least that new; a return goes back into code that was patched while the callee ran; what a thread

@@ -2,6 +2,7 @@
 /* libs: -pthread -ldl
  * so: churn.so.c
  * args: @WORK@/libchurn.so
+ * also: preempt=2
  * timeout: 60
  * Eight threads run more code than a small cache holds, by direct and indirect calls and deep returns, while others
  * load and unload libraries, toggle and unmap code and come and go. Whoever flushes the cache must not pull it away

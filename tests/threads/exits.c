@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libs: -pthread
+ * also: preempt=2
  * timeout: 60
  * verdict: clean unwinds
  * How processes with many threads end: exit_group from all of them at once, the first thread first, exec and fatal

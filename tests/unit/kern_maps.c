@@ -7,8 +7,9 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fno-builtin -Wno-unused-parameter -Iengine -Iinclude -Itests/lib tests/unit/kern_maps.c \
- *     engine/kern/{alias,dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_maps,shadow,shadow_fork,shadow_mm,vma}.c \
- *     engine/kern/{marks,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_madvise,sys_mm,sys_poll,sys_prctl,sys_proc,sys_shm,sys_signal}.c \
+ *     engine/kern/{alias,dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_code,robust_maps}.c \
+ *     engine/kern/{shadow,shadow_fork,shadow_mm,vma,marks,seccomp,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_madvise}.c \
+ *     engine/kern/{sys_mm,sys_poll,sys_prctl,sys_proc,sys_shm,sys_signal}.c engine/xlate/decode{,_tables,_vec}.c \
  *     engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
  * fuzz: 300000 @SEED@
@@ -51,7 +52,10 @@ void cpu_thread_exit(struct vcpu *v, int status) { _exit(status); }
 bool cpu_thread_leave(struct vcpu *v) { return false; }
 void sig_thread_exit(struct vcpu *v) { }
 void sig_after_fork(struct vcpu *v) { }
+void sig_sys(struct vcpu *v_, int reason, int nr) { abort(); }
+void sig_die(struct vcpu *v_, int signo) { abort(); }
 bool sig_quit(struct vcpu *v) { return true; }
+bool sig_host_kills(struct vcpu *v, int signo) { return false; }
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end) { }
 void shstk_adopt(struct vcpu *v, gaddr_t lo, u64 size) { v->own_lo = lo; v->own_size = size; }
 long ssp_home(struct vcpu *v) { return 0; }
@@ -59,9 +63,9 @@ bool win_view(gaddr_t at, struct shstk *ret) { return false; }
 long win_make(gaddr_t at) { return -ENOMEM; }
 long win_attach(gaddr_t lo, gaddr_t hi) { return 0; }
 void win_protect(gaddr_t lo, gaddr_t hi, int prot) { }
-void win_clear(gaddr_t lo, gaddr_t hi) { }
+void win_zero(gaddr_t lo, gaddr_t hi) { }
 void win_detach(gaddr_t lo, gaddr_t hi) { }
-void win_detach_alias(gaddr_t lo, gaddr_t hi) { }
+void win_forget(gaddr_t lo, gaddr_t hi) { }
 void report_forget(gaddr_t start, gaddr_t end) { }
 void report_after_fork(void) { }
 void report_exit(int status) { }

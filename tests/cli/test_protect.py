@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`gnomon protect`: attacks on return addresses that succeed natively are all stopped, where and by whatever they are made;
+programs that unwind and switch stacks run as they do natively; --policy.
+
+usage: test_protect.py [--build DIR]. Prints TAP.
+"""
+import json
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from tap import *  # noqa: E402
+
+os.chdir(TMP)
+P = [G, "protect"]
+
+# ---- attacks ----
+attack = compiled("attack", "tests/cli/attack.c", flags=[
+    "-O1", "-fno-stack-protector", "-fcf-protection=none", "-no-pie", "-U_FORTIFY_SOURCE"])
+for how in ("direct", "indirect", "frame"):
+    for where in ("stack", "heap", "bss", "data"):
+        for what in ("function", "libc", "rop", "pivot", "code"):
+            name, argv = "%s, %s, %s" % (how, where, what), [attack, how, where, what]
+            s, out, err = run(argv)
+            if out != "taken\n":
+                ok("natively: " + name, False, s, out, err)
+                continue
+            s, out, err = run([*P, "-q", "--", *argv])
+            ok("stopped: " + name, s == -11 and out == "", s, out, err)
+
+# ---- no attacks ----
+
+
+def same(name, argv, options=(), **kw):
+    want, got = run(argv, **kw), run([*P, *options, "--", *argv], **kw)
+    ok(name, got == want, want, got)
+
+
+FLAGS = ["-I" + TOP + "/tests/lib", "-Wno-unused", "-Wno-infinite-recursion", "-pthread", "-O1", "-fno-stack-protector"]
+for name in ("viol/swapcontext", "viol/coroutine", "viol/fiber", "viol/longjmp", "viol/longjmp_loop", "viol/jump_context",
+             "viol/altstack_jump", "func/calls", "func/longjmp", "func/signals", "func/threads", "func/process",
+             "signal/state", "threads/exits"):
+    same(name, [compiled(os.path.basename(name), "tests/%s.c" % name, flags=FLAGS)])
+put("throw.cc", b"""
+#include <cstdio>
+#include <stdexcept>
+struct S { ~S() { puts("gone"); } };
+static int __attribute__((noinline)) deep(int n) { S s; if (!n) throw std::runtime_error("thrown"); return deep(n - 1) + 1; }
+int main() { for (int i = 0; i < 3; i++) try { deep(i); } catch (std::exception &e) { puts(e.what()); } }
+""")
+same("C++ exceptions", [compiled("throw", os.path.join(TMP, "throw.cc"), flags=["-Wl,--no-as-needed", "-lstdc++"])])
+same("a script", ["/bin/sh", "-c", "echo a | cat; (exit 3); echo $?; ls / | wc -l; kill -9 $$"])
+same("python", ["/usr/bin/python3", "-c", "import threading, re, json, ctypes, subprocess\n"
+                "t = [threading.Thread(target=lambda: sum(range(10000))) for _ in range(4)]\n"
+                "[x.start() for x in t]; [x.join() for x in t]\n"
+                "def f(n): return f(n + 1)\n"
+                "try: f(0)\nexcept RecursionError: print('deep')\n"
+                "print(subprocess.run(['/bin/echo', 'x'], capture_output=True))"])
+if shutil.which("node"):
+    same("node, whose generated code returns to what nobody called", ["node", "-p", "[3, 1, 2].sort().map(x => x * 2)"],
+         ["-q", "--policy=never-called=allow,overwritten=allow"])
+
+# ---- what it says ----
+s, out, err = run([*P, "--", attack, "direct", "stack", "rop"])
+ok("a report of what it stopped", s == -11 and "return address overwritten" in err and "direct+0x" in err, s, err)
+r, w = os.pipe()
+s, out, err = run([*P, "-q", "--json-fd", str(w), "--", attack, "indirect", "heap", "function"], pass_fds=[w])
+os.close(w)
+with os.fdopen(r) as f:
+    classes = [e["class"] for e in map(json.loads, f) if e["event"] == "violation"]
+ok("one event", classes == ["overwritten"], classes)
+
+# ---- policies ----
+push_ret = compiled("push_ret", "tests/viol/push_ret.c", flags=FLAGS)
+want = run([push_ret])
+s, out, err = run([*P, "-q", "--", push_ret])
+ok("push and ret is stopped", s == -11, s, out, err)
+for policy, says in (("never-called=allow", False), ("never-called=report", True), ("all=report", True),
+                     ("all=kill,never-called=allow", False)):
+    s, out, err = run([*P, "--policy", policy, "--", push_ret])
+    ok(policy, (s, out) == want[:2] and ("no call pushed" in err) == says, s, out, err)
+s, out, err = run([*P, "-q", "--policy=unwind=kill", "--", compiled("longjmp", "tests/viol/longjmp.c", flags=FLAGS)])
+ok("what is recognised passes in any case", s == 0, s, out, err)
+for bad in ("x", "overwritten", "overwritten=", "overwritten=maybe", "x=kill", "all=kill,", "all=kill,,", "=kill"):
+    s, out, err = run([*P, "--policy", bad, "--", "/bin/true"])
+    good = bad == "all=kill,"
+    ok("--policy " + bad, (s == 0) if good else s == 125 and "--policy" in err, s, err)
+s, out, err = run([G, "check", "--policy=all=kill", "--", "/bin/true"])
+ok("for protect only", s == 125, s, err)
+
+done()
