@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* ELF headers of both classes. Little endian only: nothing else can carry x86 marks. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "image.h"
 
+#define PIECE (64u << 10)
 #define SECTION_BYTES (16u << 20) /* headers behind that are taken for nonsense */
 
 static size_t section_size(const struct elf *e)
@@ -178,4 +180,24 @@ bool elf_place(struct elf *e, uint64_t vaddr, uint64_t *off, uint64_t *left)
 		return *off >= s.off;
 	}
 	return false;
+}
+
+void elf_pieces(struct elf *e, uint32_t without, size_t overlap, void (*each)(void *arg, const char *p, size_t n), void *arg)
+{
+	char *buf = malloc(PIECE);
+	struct seg g;
+
+	for (uint32_t i = 0; buf && i < e->phnum && elf_seg(e, i, &g); i++) {
+		if (g.type != PT_LOAD || (g.flags & without))
+			continue;
+		for (uint64_t at = 0; at < g.filesz; at += PIECE - overlap) {
+			size_t want = g.filesz - at < PIECE ? (size_t)(g.filesz - at) : PIECE;
+			size_t n = img_some(e->im, g.off + at, buf, want);
+
+			each(arg, buf, n);
+			if (n < want)
+				break;
+		}
+	}
+	free(buf);
 }

@@ -53,6 +53,11 @@ bool elf_secs_whole(struct elf *e);
 bool elf_sec_name(struct elf *e, const struct sec *s, char *buf, size_t size);
 /* file offset of a virtual address, and how many bytes of the file follow in that segment */
 bool elf_place(struct elf *e, uint64_t vaddr, uint64_t *off, uint64_t *left);
+/*
+ * The contents of all PT_LOAD segments without any of the flags `without` (PF_*), in pieces to each(): what is no longer
+ * than `overlap` is whole in one of them.
+ */
+void elf_pieces(struct elf *e, uint32_t without, size_t overlap, void (*each)(void *arg, const char *p, size_t n), void *arg);
 #define ELF_SECTIONS_MOST 200000u /* more is taken for nonsense */
 
 #endif

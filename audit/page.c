@@ -180,8 +180,8 @@ static void head(FILE *f, const struct audit *a)
 	if (a->o->level >= LEVEL_CLOSURE)
 		card(f, t.programs - t.verdicts[V_NO_SUPPORT] - t.verdicts[V_INCOMPLETE], UINT64_MAX,
 		     "programs whose C library can turn shadow stacks on");
-	if (a->nproblems)
-		card(f, a->nproblems, UINT64_MAX, "files not read to their end");
+	if (a->r.nproblems)
+		card(f, a->r.nproblems, UINT64_MAX, "files not read to their end");
 	fputs("</div>\n", f);
 	if (a->o->level >= LEVEL_CLOSURE)
 		bar(f, &t);
@@ -317,14 +317,14 @@ void page_print(FILE *f, const struct audit *a)
 		fputc('}', f);
 	}
 	fputs("],\"files\":[\n", f);
-	for (size_t i = 0; i < a->n; i++)
-		if (on_page(a->objs[i]))
-			a->objs[i]->row = rows++;
+	for (size_t i = 0; i < a->r.n; i++)
+		if (on_page(a->r.objs[i]))
+			a->r.objs[i]->row = rows++;
 	rows = 0;
-	for (size_t i = 0; i < a->n; i++)
-		if (on_page(a->objs[i])) {
+	for (size_t i = 0; i < a->r.n; i++)
+		if (on_page(a->r.objs[i])) {
 			fputs(rows++ ? ",\n" : "", f);
-			file(f, a->objs[i]);
+			file(f, a->r.objs[i]);
 		}
 	fputs("]}", f);
 	part(f, page_part2);

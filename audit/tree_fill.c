@@ -12,12 +12,12 @@
 /* layers of an image are told apart by where its list of them names them; everything else by what comes first */
 static size_t rank(const struct audit *a, const struct obj *in)
 {
-	for (size_t i = 0; i < a->ntexts; i++) {
+	for (size_t i = 0; i < a->r.ntexts; i++) {
 		const char *at;
 
-		if (!strcmp(a->texts[i].path, "manifest.json") && a->texts[i].in == in->in &&
-		    (at = strstr(a->texts[i].text, in->path)))
-			return (size_t)(at - a->texts[i].text) + 1;
+		if (!strcmp(a->r.texts[i].path, "manifest.json") && a->r.texts[i].in == in->in &&
+		    (at = strstr(a->r.texts[i].text, in->path)))
+			return (size_t)(at - a->r.texts[i].text) + 1;
 	}
 	return 0;
 }
@@ -99,20 +99,20 @@ static int by_archive(const void *x, const void *y)
 
 static struct members members_of_objs(const struct audit *a)
 {
-	struct members m = { xmalloc(a->n * sizeof(*m.v)), a->n };
+	struct members m = { xmalloc(a->r.n * sizeof(*m.v)), a->r.n };
 
 	for (size_t i = 0; i < m.n; i++)
-		m.v[i] = (struct member){ a->objs[i]->in, i };
+		m.v[i] = (struct member){ a->r.objs[i]->in, i };
 	qsort(m.v, m.n, sizeof(*m.v), by_archive);
 	return m;
 }
 
 static struct members members_of_links(const struct audit *a)
 {
-	struct members m = { xmalloc(a->nlinks * sizeof(*m.v)), a->nlinks };
+	struct members m = { xmalloc(a->r.nlinks * sizeof(*m.v)), a->r.nlinks };
 
 	for (size_t i = 0; i < m.n; i++)
-		m.v[i] = (struct member){ a->links[i].in, i };
+		m.v[i] = (struct member){ a->r.links[i].in, i };
 	qsort(m.v, m.n, sizeof(*m.v), by_archive);
 	return m;
 }
@@ -140,13 +140,13 @@ static void fill(struct tree *t, const struct members *objs, const struct member
 	struct audit *a = t->a;
 
 	for (const struct member *l = first; l < links->v + links->n && l->in == in; l++)
-		if (!a->links[l->i].target)
-			hide(t, a->links[l->i].path);
+		if (!a->r.links[l->i].target)
+			hide(t, a->r.links[l->i].path);
 	for (; o < objs->v + objs->n && o->in == in; o++)
-		put(t, a->objs[o->i]->path, a->objs[o->i], NULL);
+		put(t, a->r.objs[o->i]->path, a->r.objs[o->i], NULL);
 	for (const struct member *l = first; l < links->v + links->n && l->in == in; l++)
-		if (a->links[l->i].target)
-			put(t, a->links[l->i].path, NULL, a->links[l->i].target);
+		if (a->r.links[l->i].target)
+			put(t, a->r.links[l->i].path, NULL, a->r.links[l->i].target);
 }
 
 static size_t layers_of(const struct audit *a, struct layer *layers)
@@ -156,8 +156,8 @@ static size_t layers_of(const struct audit *a, struct layer *layers)
 
 	for (size_t i = a->nasked; i-- > 0;) /* the first of two counts */
 		*strmap_at(&asked, a->asked[i]) = (void *)&a->asked[i];
-	for (size_t i = 0; i < a->n; i++) {
-		struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		struct obj *o = a->r.objs[i];
 
 		if (o->kind == K_ARCHIVE)
 			layers[n++] = (struct layer){ o, asked_at(a, &asked, o), rank(a, o), i };
@@ -177,7 +177,7 @@ void tree_make(struct tree *t, struct audit *a, bool packed)
 	t->live = a->live && (!packed || a->o->rootfd >= 0);
 	t->w.a = a;
 	if (packed) {
-		struct layer *layers = xmalloc(a->n * sizeof(*layers));
+		struct layer *layers = xmalloc(a->r.n * sizeof(*layers));
 		size_t n = layers_of(a, layers);
 
 		for (size_t i = 0; i < n; i++)
