@@ -159,6 +159,8 @@ enum file_result file_read(struct worker *w, int fd, const char *path, bool aske
 			pack_file(w, fd, path, asked);
 		else if (asked && !w->a->o->files_from)
 			worker_trouble(w, path, w->im.head_len ? "neither an ELF image nor an archive" : "empty");
+		else
+			pack_manifest(w, path);
 	}
 	close(fd);
 	return FILE_DONE;

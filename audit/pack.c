@@ -63,20 +63,21 @@ static void inner_pack(struct pack *p, const char *path, enum packing k)
 	nested(p, o);
 }
 
+/* configuration of the dynamic linker, and lists of an image's layers */
 static void conf(struct pack *p, const char *path)
 {
 	size_t n = strlen(path);
-	bool manifest = !strcmp(path, "manifest.json") && !p->outer;
+	bool blob = pack_blob(path) && p->head_len && *p->head == '{';
+	char *text;
 
-	if (p->w->a->o->level < LEVEL_CLOSURE)
+	if (p->w->a->o->level < LEVEL_CLOSURE ||
+	    (strcmp(path, "etc/ld.so.conf") && (strcmp(path, "manifest.json") || p->outer) && !blob &&
+	     (strncmp(path, "etc/ld.so.conf.d/", 17) || n <= 5 || strcmp(path + n - 5, ".conf"))))
 		return;
-	if (!strcmp(path, "etc/ld.so.conf") || manifest ||
-	    (!strncmp(path, "etc/ld.so.conf.d/", 17) && n > 5 && !strcmp(path + n - 5, ".conf"))) {
-		char *text = member_text(p, TEXT_MOST);
-
+	text = member_text(p, TEXT_MOST);
+	if (!blob || pack_lists_layers(path, text))
 		worker_text(p->w, path, p->o, text);
-		free(text);
-	}
+	free(text);
 }
 
 /* one line for an archive, whoever hits the damage first */
@@ -227,4 +228,19 @@ void pack_read(struct worker *w, struct obj *o, int fd)
 	__atomic_store_n(&w->r.bytes, w->r.bytes + p->in, __ATOMIC_RELAXED);
 	archive_read_free(p->ar);
 	free(p);
+}
+
+void pack_manifest(struct worker *w, const char *path)
+{
+	char *text;
+	size_t n;
+
+	if (w->a->o->level < LEVEL_CLOSURE || !pack_blob(path) || !w->im.head_len || *w->im.head != '{')
+		return;
+	text = xmalloc(TEXT_MOST + 1);
+	n = img_some(&w->im, 0, text, TEXT_MOST);
+	text[n] = 0;
+	if (pack_lists_layers(path, text))
+		worker_text(w, path, NULL, text);
+	free(text);
 }

@@ -27,6 +27,18 @@ enum packing pack_kind(const uint8_t *head, size_t n)
 	return PACK_NONE;
 }
 
+const char *pack_blob(const char *path)
+{
+	const char *at = strstr(path, "blobs/sha256/");
+
+	return at && (at == path || at[-1] == '/') && !strchr(at + 13, '/') ? at + 13 : NULL;
+}
+
+bool pack_lists_layers(const char *path, const char *text)
+{
+	return pack_blob(path) && *text == '{' && strstr(text, "\"layers\"");
+}
+
 bool pack_named(const char *path)
 {
 	static const char *const ends[] = { ".tar.gz", ".tgz",	".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.bz2",
@@ -36,7 +48,7 @@ bool pack_named(const char *path)
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
 		if (n > strlen(ends[i]) && !strcmp(path + n - strlen(ends[i]), ends[i]))
 			return true;
-	return strstr(path, "blobs/sha256/") != NULL; /* layers of container images */
+	return pack_blob(path) != NULL; /* layers of images */
 }
 
 bool pack_is_deb(const uint8_t *head, size_t n)
