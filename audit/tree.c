@@ -119,7 +119,7 @@ static bool follow(struct tree *t, const char *path, bool final, char *out, stru
 	return true;
 }
 
-/* folders repeat: their names without links are kept */
+/* A folder's name without links, "" if it leads nowhere. Folders repeat: the answers are kept. */
 static const char *folder(struct tree *t, const char *dir, size_t n)
 {
 	char name[PATH_MOST], out[PATH_MOST];
@@ -147,6 +147,8 @@ struct obj *tree_find(struct tree *t, const char *path, const char **real)
 	if (!slash || !slash[1])
 		return NULL;
 	dir = folder(t, path, (size_t)(slash - path));
+	if (!*dir)
+		return NULL;
 	if (snprintf(full, sizeof(full), "%s%s", dir[1] ? dir : "", slash) >= PATH_MOST)
 		return NULL;
 	p = at(t, full, true);
