@@ -161,7 +161,6 @@ struct evidence {
 	struct evidence *next;
 	const char *report, *class, *symbol, *offset; /* class "ran": it ran, no more is known of it */
 	uint64_t times; /* places in the report */
-	bool fresh; /* not in the database yet */
 };
 
 /* a symbolic link; hard links in archives are links with an absolute target; target NULL: a layer's whiteout */
@@ -180,14 +179,9 @@ struct problem {
 	const char *path, *cause;
 };
 
-/* how deep to look; each includes those before */
-enum level { LEVEL_MARKS, LEVEL_CLOSURE, LEVEL_CODE };
-extern const char *const level_names[];
-
-struct audit {
-	struct options *o;
-	struct arena mem;
-	struct obj **objs; /* sorted by archive and path once read */
+/* what was found: of one worker, of one database, of the whole audit (results.c) */
+struct results {
+	struct obj **objs; /* sorted by archive and path once settled */
 	size_t n, room;
 	struct link *links;
 	size_t nlinks, links_room;
@@ -195,22 +189,40 @@ struct audit {
 	size_t ntexts, texts_room;
 	struct problem *problems;
 	size_t nproblems, problems_room;
-	struct tree *tree;
+	uint64_t files; /* looked at, whatever they were */
+	uint64_t bytes; /* read */
+};
+/* appends everything that `from` has, and leaves it empty; the lists change hands, what they point to stays where it is */
+void results_take(struct results *r, struct results *from);
+/* archives before their members, otherwise by name */
+void results_sort(struct results *r);
+/* sorted, and each file once */
+void results_settle(struct results *r);
+
+/* how deep to look; each includes those before */
+enum level { LEVEL_MARKS, LEVEL_CLOSURE, LEVEL_CODE };
+extern const char *const level_names[];
+
+struct audit {
+	struct options *o;
+	struct arena mem;
+	struct results r;
 	bool live;	  /* the root can be looked at for what was not read */
-	uint64_t files;	  /* looked at, whatever they were */
-	uint64_t bytes;	  /* read */
-	double seconds;
 	struct strmap known; /* incremental: objects of the database by path (struct obj *) */
 	const char **asked; /* operands as absolute paths in the root */
 	size_t nasked, asked_room;
 	bool partial;	  /* a shard */
 };
 
-/* "archive(member)" or the path */
+/* ---- obj.c; `mem` is where strings go */
+/* "archive(member)" or the path; strings live for a few calls */
 const char *obj_name(const struct obj *o);
-bool obj_is_x86_64(const struct obj *o);
-
-/* rules.c; `mem` is where strings go */
 struct finding *finding_add(struct obj *o, struct arena *mem, enum rule rule, uint64_t addr, const char *detail);
+/* one more name that it needs, all zero, to be filled in */
+struct dep *dep_new(struct obj *o, struct arena *mem);
+/* is the finding one that follows from what a program loads? */
+bool finding_of_closure(const struct finding *f);
+/* drops what follows from what it loads, so that it can be come to anew */
+void closure_forget(struct obj *o);
 
 #endif

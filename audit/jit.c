@@ -83,9 +83,8 @@ void jit_read(struct worker *w, struct obj *o, struct elf *e)
 	struct look l = { w, o, NULL };
 	struct sec s;
 
-	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &s); i++)
-		if (s.type == SHT_DYNSYM)
-			dynamic_symbols(&l, e, &s);
+	for (uint32_t i = 0; elf_next(e, &i, SHT_DYNSYM, &s);)
+		dynamic_symbols(&l, e, &s);
 	for (uint32_t i = 0; i < o->ndeps && !l.why; i++)
 		for (size_t k = 0; o->deps[i].how == DEP_NEEDED && k < sizeof(needed) / sizeof(*needed) && !l.why; k++)
 			if (!fnmatch(needed[k].pattern, o->deps[i].name, 0))

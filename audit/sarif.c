@@ -94,17 +94,17 @@ void sarif_print(FILE *f, const struct audit *a)
 	rule_table(f);
 	fputs("]}},\n\"originalUriBaseIds\":{\"ROOT\":{\"uri\":\"file:///\"}},\n\"invocations\":[{\"executionSuccessful\":true,"
 	      "\"toolExecutionNotifications\":[", f);
-	for (size_t i = 0; i < a->nproblems; i++) {
+	for (size_t i = 0; i < a->r.nproblems; i++) {
 		char text[4096];
 
-		snprintf(text, sizeof(text), "%s: %s", a->problems[i].path, a->problems[i].cause);
+		snprintf(text, sizeof(text), "%s: %s", a->r.problems[i].path, a->r.problems[i].cause);
 		fputs(i ? ",{\"level\":\"error\",\"message\":{\"text\":" : "{\"level\":\"error\",\"message\":{\"text\":", f);
 		json_put(f, text);
 		fputs("}}", f);
 	}
 	fputs("]}],\n\"results\":[\n", f);
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 
 		for (uint32_t k = 0; !(o->flags & OF_HIDDEN) && k < o->nfindings; k++) {
 			/* one result for every unmarked file of a distribution is no result */

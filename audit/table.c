@@ -133,8 +133,8 @@ static void link_view(FILE *f, const struct audit *a, const struct obj *o)
 	fprintf(f, "%s: %u of %u members lack the mark\n", shown(obj_name(o)), o->nveto, o->users);
 	if (o->nveto == o->users)
 		return; /* it was not compiled for it: no one member to blame */
-	for (size_t i = 0; i < a->n && o->nveto; i++) {
-		const struct obj *m = a->objs[i];
+	for (size_t i = 0; i < a->r.n && o->nveto; i++) {
+		const struct obj *m = a->r.objs[i];
 
 		if (m->in != o || (m->marks & MARK_SHSTK) || m->kind != K_OBJECT || (m->flags & (OF_LTO | OF_EMPTY)))
 			continue;
@@ -196,8 +196,8 @@ static void numbers(FILE *f, const struct audit *a, const struct totals *t)
 			t->programs - t->verdicts[V_NO_SUPPORT] - t->verdicts[V_INCOMPLETE]);
 	if (a->partial)
 		fputs("one part of several: verdicts come with gnomon audit merge\n", f);
-	if (a->nproblems || t->broken)
-		fprintf(f, "%zu files could not be read to their end\n", a->nproblems);
+	if (a->r.nproblems || t->broken)
+		fprintf(f, "%zu files could not be read to their end\n", a->r.nproblems);
 }
 
 static void ranked(FILE *f, const struct audit *a)
@@ -233,8 +233,8 @@ void table_print(FILE *f, const struct audit *a, bool list)
 	struct totals t;
 	bool listed = false, any = false;
 
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 
 		if (!(o->flags & OF_LISTED) || list)
 			continue;
@@ -243,14 +243,14 @@ void table_print(FILE *f, const struct audit *a, bool list)
 		in_full(f, a, o);
 		listed = true;
 	}
-	if (list && a->n)
+	if (list && a->r.n)
 		fprintf(f, "%-6s%-5s%-4s%-15s%s\n", "SHSTK", "IBT", "ISA", "kind", "file");
-	for (size_t i = 0; i < a->n; i++) {
-		if (a->objs[i]->flags & OF_HIDDEN)
+	for (size_t i = 0; i < a->r.n; i++) {
+		if (a->r.objs[i]->flags & OF_HIDDEN)
 			continue;
 		if (list)
-			row(f, a->objs[i]);
-		any |= !(a->objs[i]->flags & OF_LISTED) || a->objs[i]->kind == K_ARCHIVE;
+			row(f, a->r.objs[i]);
+		any |= !(a->r.objs[i]->flags & OF_LISTED) || a->r.objs[i]->kind == K_ARCHIVE;
 	}
 	if (!any && !list && listed)
 		return;
