@@ -117,7 +117,7 @@ struct block *cache_block_new(struct arena *a, u32 nexits, u32 side_len)
 		return NULL;
 	cache_nblocks++;
 	cache_nexits += nexits;
-	b->arena = (u8)(a - cache_arenas);
+	b->arena = (u16)(a - cache_arenas);
 	b->nexits = (u16)nexits;
 	b->side_len = (u16)side_len;
 	return b;
