@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Code in hundreds of places, none within reach of another: calls among them, in an order that nobody foresees. */
+/* Code in hundreds of places, none within reach of another: calls among them, in an order that nobody foresees. Then code
+ * with next to no room around it. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +10,25 @@
 #define APART (3ul << 32)
 
 typedef int piece(int);
+
+static void *reserve(unsigned long at, unsigned long size)
+{
+	return mmap((void *)at, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+static void crowded(void)
+{
+	const unsigned char code[] = { 0x8d, 0x47, 5, 0xc3 };
+	const unsigned long at = 0x60000000000, mib = 1ul << 20;
+	void *p = mmap((void *)at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p != (void *)at || reserve(at - 4096 * mib, 3290 * mib) == MAP_FAILED ||
+	    reserve(at - 610 * mib, 610 * mib) == MAP_FAILED || reserve(at + 4096, 4096 * mib) == MAP_FAILED)
+		return; /* something of the program's lies there */
+	memcpy(p, code, sizeof(code));
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(((piece *)p)(i), i + 5);
+}
 
 int main(void)
 {
@@ -37,5 +57,6 @@ int main(void)
 		want += (int)k;
 	}
 	CHECK_EQ(sum, want);
+	crowded();
 	return check_done();
 }
