@@ -10,7 +10,7 @@
 #include "rt/rt.h"
 #include "xlate/emit.h"
 
-#define ARENAS 64
+#define ARENAS 1024
 
 /* thunks at the start of every arena: jumps to fixed engine entry points */
 enum thunk {
@@ -68,7 +68,8 @@ struct block {
 	u32 host_len;   /* from the plain entry */
 	u16 glen;       /* guest bytes */
 	u16 nexits, side_len;
-	u8 res, arena, flags;
+	u16 arena;
+	u8 res, flags;
 	u32 page_next, page_next2;
 	u32 stubs;      /* offset of the first exit's stub (cache/stub.c) */
 	u32 in_edges;   /* first exit linked to this block, then exit.next_in */
