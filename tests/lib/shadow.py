@@ -3,17 +3,25 @@
 those of tests/cet leave it to a C library that was built for it. Natively the former skip where kernel or CPU lack shadow
 stacks, the latter run without."""
 import os
+import subprocess
 
 from harness import FAIL, PASS, SKIP, Outcome, execute
 from judge import MODES, SLOWER, environment, folder, knobs
 from suites_build import build, launch, natively
 
-CET_GLIBC = os.environ.get("CET_GLIBC", "/opt/cet-glibc")
+
+def find_cet_glibc(top):
+    """the folder of a C library built for shadow stacks and '', or None and why; scripts find it in their environment"""
+    r = subprocess.run([os.path.join(top, "tools/cet_glibc")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if r.returncode:
+        return None, r.stderr.strip().replace("cet_glibc: ", "")
+    os.environ["CET_GLIBC"] = r.stdout.strip()
+    return os.environ["CET_GLIBC"], ""
 
 
-def cet_flags(cxx, static):
-    lib = CET_GLIBC + "/lib"
-    flags = "-fcf-protection -B{0}/ -L{0} -isystem {1}/include -Wl,-z,cet-report=error".format(lib, CET_GLIBC)
+def cet_flags(glibc, cxx, static):
+    lib = glibc + "/lib"
+    flags = "-fcf-protection -B{0}/ -L{0} -isystem {1}/include -Wl,-z,cet-report=error".format(lib, glibc)
     if static:
         return flags + " -static"
     return flags + " -Wl,--dynamic-linker={0}/ld-linux-x86-64.so.2 -Wl,-rpath,{0}".format(lib) + (
@@ -62,10 +70,11 @@ def run_shstk(work, opt, src, name, d, variant):
 
 
 def run_cet(work, opt, src, name, d, variant):
-    if not os.path.exists(CET_GLIBC + "/lib/libc.so.6"):
-        yield Outcome(name, SKIP, "no glibc built for CET in CET_GLIBC=" + CET_GLIBC)
+    glibc, why = opt.cet_glibc
+    if not glibc:
+        yield Outcome(name, SKIP, why)
         return
-    exe, bad = build(src, work, name, d, cet_flags(src.endswith(".cc"), variant == "static"))
+    exe, bad = build(src, work, name, d, cet_flags(glibc, src.endswith(".cc"), variant == "static"))
     if bad:
         yield bad
         return
