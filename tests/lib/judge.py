@@ -25,7 +25,7 @@ def which(name):
 # what a test's leading comment may say, one `key: value` a line
 KEYS = ("flags", "cc", "variant", "args", "launcher", "timeout", "needs", "modes", "verdict", "expect", "stderr", "skip-check",
         "mode-reason", "large", "libs", "status", "so", "alone", "stop-status", "optional", "setup", "may", "long", "fuzz",
-        "campaign", "also", "tunables", "truth")
+        "campaign", "also", "tunables")
 
 
 def directives(path):
