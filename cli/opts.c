@@ -45,6 +45,7 @@ static int number(const struct command *cmd, const char *opt, const char *s, int
 
 static void knob(const struct command *cmd, struct options *o, const char *s)
 {
+	o->tuned = true;
 	if (!strcmp(s, "tiny"))
 		o->knobs |= GN_OPT_CHAOS_TINY;
 	else if (!strcmp(s, "flush"))
@@ -80,6 +81,16 @@ static uint32_t enable_of(const struct command *cmd, const char *s)
 		if (!strcmp(s, names[i]))
 			return i;
 	usage_error(cmd, "--enable needs abi, marked, permissive or always, not '%s'", s);
+}
+
+static enum engine engine_of(const struct command *cmd, const char *s)
+{
+	static const char *const names[] = { [ENGINE_AUTO] = "auto", [ENGINE_SOFT] = "soft", [ENGINE_HARD] = "hard" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(s, names[i]))
+			return (enum engine)i;
+	usage_error(cmd, "--engine needs auto, soft or hard, not '%s'", s);
 }
 
 /* CLASS=WHAT[,CLASS=WHAT...] */
@@ -120,6 +131,7 @@ static void apply(const struct command *cmd, struct options *o, enum opt_id id, 
 	case O_STRICT: o->strict = true; break;
 	case O_NO_FOLLOW: o->no_follow = true; break;
 	case O_ENABLE: o->enable = enable_of(cmd, arg); break;
+	case O_ENGINE: o->engine = engine_of(cmd, arg); break;
 	case O_DENY_LIST: o->deny_list = arg; break;
 	case O_REPORT: o->report = arg; break;
 	case O_JSON_FD: o->json_fd = number(cmd, "--json-fd", arg, 0, 1 << 20); break;

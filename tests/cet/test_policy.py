@@ -70,7 +70,7 @@ for program, tunables, args, *want in (
         ("marked", HW, ["thread", bare_lib], ON, ON, "refused", ON),
         ("unmarked", HW, [], OFF),
         ("unmarked", HW + SAYS_ON, [bare_lib], OFF, "loaded", OFF)):
-    s, out, err = run([G, "run", "--", PROGRAMS[program], *args], env=dict(os.environ, GLIBC_TUNABLES=tunables))
+    s, out, err = run([G, "run", "--engine=soft", "--", PROGRAMS[program], *args], env=dict(os.environ, GLIBC_TUNABLES=tunables))
     name = "%s, %s%s" % (program, tunables.replace("glibc.cpu.", "") or "no tunable",
                          "".join(", " + os.path.basename(a) for a in args))
     ok(name, (s, out.split("\n")[:-1], err) == (0, want, ""), s, out, err)
@@ -79,7 +79,7 @@ for kind, static in (("dynamic", False), ("static", True)):
     smash = built("smash-" + kind, os.path.join(TOP, "tests/viol/smash.c"), "-I" + TOP + "/tests/lib", "-fno-omit-frame-pointer",
                   "-w", *shadow.cet_flags(GLIBC, False, static).split())
     for tunables, want in ((HW, -11), ("", 0)):
-        s, out, err = run([G, "run", "--", smash], env=dict(os.environ, GLIBC_TUNABLES=tunables))
+        s, out, err = run([G, "run", "--engine=soft", "--", smash], env=dict(os.environ, GLIBC_TUNABLES=tunables))
         ok("an overwritten return address, %s, %s" % (kind, "stopped" if want else "no tunable"), s == want, s, out, err)
 
 done()

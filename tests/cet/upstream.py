@@ -24,7 +24,7 @@ ap.add_argument("--native", action="store_true")
 ap.add_argument("-X", action="append", default=[])
 ap.add_argument("tests", nargs="*")
 opt = ap.parse_args()
-gnomon = [] if opt.native else [os.path.join(os.path.abspath(opt.build), "gnomon"), "run", *("-X" + x for x in opt.X), "--"]
+gnomon = [] if opt.native else [os.path.join(os.path.abspath(opt.build), "gnomon"), "run", "--engine=soft", *("-X" + x for x in opt.X), "--"]
 
 r = subprocess.run([os.path.join(TOP, "tools/cet_glibc"), "--build", "--tree"], stdout=subprocess.PIPE, text=True)
 if r.returncode:

@@ -36,7 +36,7 @@ def first_line_that_differs(truth, have):
 def under_run(opt, work, name, d, argv, env, modes, truth=None):
     allowed = d["modes"][0].split() if "modes" in d else MODES
     for mode in [m for m in modes if m in allowed]:
-        gnomon = [os.path.join(opt.build, "gnomon"), "run", *knobs(mode), "--"]
+        gnomon = [os.path.join(opt.build, "gnomon"), "run", "--engine=soft", *knobs(mode), "--"]
         timeout = float(d.get("timeout", [20])[0]) * opt.timeout_factor * SLOWER[mode] * 2
         r = execute(gnomon + argv, folder(work, mode), timeout, env)
         why = "timeout" if r.timed_out else "status %d" % r.status if r.status else ""
