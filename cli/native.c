@@ -70,6 +70,7 @@ const char *native_cannot(const struct options *o)
 	       o->deny_list		  ? "--deny-list" :
 	       o->report		  ? "--report" :
 	       o->json_fd >= 0		  ? "--json-fd" :
+	       o->ibt			  ? "--ibt" :
 	       o->stats			  ? "--stats" :
 	       o->tuned			  ? "-X" :
 					    NULL;

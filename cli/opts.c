@@ -106,7 +106,7 @@ static void policy(const struct command *cmd, struct options *o, const char *s)
 
 		while (what <= GN_KILL && (!m || strlen(whats[what]) != m || strncmp(whats[what], w, m)))
 			what++;
-		for (unsigned c = GN_UNWIND; c <= GN_CP_OTHER && what <= GN_KILL; c++) {
+		for (unsigned c = GN_UNWIND; c < GN_CLASSES && what <= GN_KILL; c++) {
 			const char *id = class_id(c);
 
 			if ((strlen(id) != n || strncmp(id, s, n)) && (n != 3 || strncmp(s, "all", 3)))
@@ -132,6 +132,7 @@ static void apply(const struct command *cmd, struct options *o, enum opt_id id, 
 	case O_NO_FOLLOW: o->no_follow = true; break;
 	case O_ENABLE: o->enable = enable_of(cmd, arg); break;
 	case O_ENGINE: o->engine = engine_of(cmd, arg); break;
+	case O_IBT: o->ibt = true; break;
 	case O_DENY_LIST: o->deny_list = arg; break;
 	case O_REPORT: o->report = arg; break;
 	case O_JSON_FD: o->json_fd = number(cmd, "--json-fd", arg, 0, 1 << 20); break;
@@ -245,7 +246,7 @@ void options_parse(const struct command *cmd, int argc, char **argv, struct opti
 	o->log_fd = 2;
 	o->json_fd = -1;
 	o->nth = 1;
-	for (unsigned c = GN_STACK_SWITCH; c <= GN_CP_OTHER; c++)
+	for (unsigned c = GN_STACK_SWITCH; c < GN_CLASSES; c++)
 		o->policy |= GN_POLICY(c, GN_KILL);
 	o->hold = 200;
 	for (i = 0; i < argc; i++) {

@@ -42,6 +42,7 @@ struct options {
 	uint32_t enable; /* enum gn_enable */
 	enum engine engine; /* run */
 	bool tuned;     /* a knob was given */
+	bool ibt;       /* check, run */
 	uint32_t knobs; /* GN_OPT_CHAOS_* */
 	bool no_pext;   /* as if the CPU had no PEXT */
 	uint32_t fault_nth, flush_every, yield_every, bug_nth, crash_nth;
