@@ -62,9 +62,10 @@ check-valgrind: all
 check-robust-long: all
 	@/usr/bin/env python3 tests/robust/test_robust.py --build $(B) --kills $(or $(KILLS),100000)
 
-# the kernel's own test of robust futexes, from Debian's source package of Linux 7.2 or later, which is fetched (160 MB)
+# the kernel's own tests of robust futexes and shadow stacks, from Debian's source package of Linux 7.2 or later, which is fetched (160 MB)
 check-upstream: all
 	@/usr/bin/env python3 tests/robust/upstream.py --build $(B) $(if $(SOURCE),--source $(SOURCE))
+	@/usr/bin/env python3 tests/shstk/upstream.py --build $(B) $(if $(SOURCE),--source $(SOURCE))
 
 fuzz: all
 	@tools/deps --quiet check
@@ -75,15 +76,21 @@ check-decoder: all
 	@tools/deps --quiet check
 	@tests/run --build $(B) $(TESTJOBS) --only campaign $(CHECKFLAGS)
 
-# what programs were told by Linux 7.2 on a CPU with shadow stacks, line by line; ORACLE is the folder with the recordings
+# shadow stacks under `run`; the C library that is built for them comes from CET_GLIBC or is built (tools/cet_glibc)
 check-cet: all
+	@tools/deps --quiet cet
+	@tools/cet_glibc --build >/dev/null
 	@tests/run --build $(B) $(TESTJOBS) --only shstk --only cet $(CHECKFLAGS)
 
+# with that C library's own tests, and real programs in a root that is marked in place, which needs root: an hour, the first time
+check-cet-long: check-cet
+	@tests/cet/upstream.py --build $(B)
+	@B=$(B) tests/cet/programs.py
+
+# what Linux 7.2 says on a CPU with shadow stacks; ORACLE is the folder with the emulator and its recordings, RECORD=1 asks it anew
 oracle: all
-	@[ -x '$(ORACLE)/compare.sh' ] || { echo "oracle: ORACLE= the folder of compare.sh and its recordings" >&2; exit 2; }
-	@'$(ORACLE)/build-probes.sh' $(B)/oracle
-	@bad=0; for p in probe_futex probe_shstk; do \
-		'$(ORACLE)/compare.sh' $(B)/oracle/$$p $(B)/gnomon run -- || bad=1; done; exit $$bad
+	@[ -z '$(RECORD)' ] || tools/oracle record '$(ORACLE)' --build $(B)
+	@tools/oracle compare '$(ORACLE)' --build $(B)
 
 bench: all
 	@tools/deps --quiet bench
@@ -104,4 +111,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-audit check-cet check-asan check-valgrind check-robust-long check-upstream check-decoder fuzz oracle bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-audit check-cet check-cet-long check-asan check-valgrind check-robust-long check-upstream check-decoder fuzz oracle bench lint analyse install clean

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "native.h"
 #include "report.h"
 
 #define SITES_SHOWN 20
@@ -101,6 +102,13 @@ int cmd_run(const struct command *cmd, int argc, char **argv)
 	options_parse(cmd, argc, argv, &s.o, &prog);
 	if (!*prog)
 		usage_error(cmd, "no program given");
+	if (cmd->id == C_RUN && s.o.engine != ENGINE_SOFT) {
+		struct native_facts f;
+
+		native_look(&f);
+		if (native_wanted(&s.o, &f))
+			native_exec(prog);
+	}
 	open_outputs(&s);
 	signals_hold();
 	guest_start(&g, &s.o, cmd->id == C_CHECK ? GN_MODE_CHECK : cmd->id == C_PROTECT ? GN_MODE_PROTECT : GN_MODE_RUN, prog);

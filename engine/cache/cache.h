@@ -55,6 +55,13 @@ extern u64 cache_seg_size;
 #define RES_R11_HOME 2
 #define RES_STEP 4 /* not a residency: a block of one instruction, for a guest that single-steps (cpu/step.c) */
 
+/* nor is this: with --ibt what a branch with NOTRACK goes to has ways in of its own, and a first block that goes on in others */
+#define RES_NOTRACK 8
+#define RES_KEYS (RES_STEP | RES_NOTRACK)
+/* and its SLOT_TARGET is no address: the top byte says so */
+#define NOTRACK_TAG 0x80ul
+#define NOTRACK_SHIFT 56
+
 #define BLOCK_DEAD 1
 #define BLOCK_STRADDLE 2   /* one instruction over two pages, listed in both */
 

@@ -26,6 +26,11 @@ static gaddr_t branch_in(const struct block *b, u64 h)
 	return pc;
 }
 
+gaddr_t emul_branch_of(const struct block *b)
+{
+	return branch_in(b, 0);
+}
+
 void emul_wild_call(struct vcpu *v)
 {
 	u64 h = *(u64 *)v->twin_sp;

@@ -161,6 +161,8 @@ struct cpu_upcalls {
 	void (*syscall)(struct vcpu *v);
 	/* [holds: cache_lock] code at eng.watch_entry is translated, to be run next */
 	void (*at_entry)(struct vcpu *v);
+	/* --ibt: is the code at `at` of a file that is marked for it? */
+	bool (*wants_endbr)(gaddr_t at);
 	/* a 32-bit system call by int $0x80: its result */
 	long (*int80)(struct vcpu *v, u32 nr);
 	/* v->rip is in the vsyscall page: what the kernel does there, or false if it is a page like others. NULL until

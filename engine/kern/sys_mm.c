@@ -139,6 +139,8 @@ SYSCALL(mmap)
 				return r;
 		}
 	}
+	if (unlikely(eng.set.flags & GN_OPT_IBT) && prot & PROT_EXEC && !(flags & MAP_ANONYMOUS))
+		vflags |= marks_ibt((int)a[4]) ? VMA_IBT : 0;
 	if ((flags & MAP_TYPE) != MAP_PRIVATE)
 		vflags |= VMA_SHARED;
 	if (flags & MAP_GROWSDOWN)

@@ -135,7 +135,7 @@ struct block *xlate_block(const struct xlate_source *src, u8 res)
 	x->e = (struct emit){ x->a->next, x->a->next + XLATE_ROOM };
 	x->pc = src->pc;
 	x->code = src->code;
-	x->res = res & (u8)~RES_STEP;
+	x->res = res & (u8)~RES_KEYS;
 	x->nside = x->nexits = 0;
 	x->ret_id = NULL;
 	/* call entry, 6 bytes: recover_entry() knows it */

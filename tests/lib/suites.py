@@ -237,7 +237,7 @@ SUITES = {
     "threads": lambda opt: programs(opt, "threads"),
     "smc": lambda opt: programs(opt, "smc"),
     "shstk": lambda opt: programs(opt, "shstk"),
-    "cet": lambda opt: programs(opt, "cet"),
+    "cet": lambda opt: programs(opt, "cet") + scripts(opt, "cet"),
     "apps": apps.apps,
     # longer than anybody waits for
     "fuzz": lambda opt: unit(opt, "fuzz") + fuzzing.targets(opt),

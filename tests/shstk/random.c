@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* flags: -mshstk -static -no-pie */
-/* truth: random.truth */
 /* timeout: 60 */
 #define _GNU_SOURCE
 /*
