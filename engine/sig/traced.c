@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stops of a traced thread. The host's ptrace carries them: the thread sends itself a SIGTRAP, whose delivery the host
+ * reports, and the tracer's engine, which finds TRACED_* in the vcpu, shows its guest what stands there instead. Every
+ * signal of the host's own the tracer passes on unseen; what comes of it here, at a guest boundary, is what
+ * its guest sees. Runs on engine stacks, guest state exact, outside the cache and with no lock held.
+ */
+#include <linux/ptrace.h>
+#include <linux/signal.h>
+#include "sig/ctx.h"
+#include "sig/traced.h"
+
+void (*traced_serve)(struct vcpu *v);
+void (*traced_wire)(void);
+
+static void say(int pid, int tid, u32 what)
+{
+	u8 info[128] = { 0 };
+	s32 code = TRACED_CODE;
+	u64 value = (u64)TRACED_MAGIC << 32 | what;
+
+	memcpy(info + 8, &code, 4);
+	memcpy(info + 24, &value, 8);
+	sys4(__NR_rt_tgsigqueueinfo, pid, tid, SIGFPE, info);
+}
+
+/* until the tracer lets it go; what it is asked to do in between is done here */
+static void stand(struct vcpu *v, enum traced_where where)
+{
+	struct traced *t = &v->traced;
+	u8 info[128] = { 0 };
+	s32 code = TRACED_CODE;
+	u64 value = (u64)TRACED_MAGIC << 32;
+
+	memcpy(info + 8, &code, 4);
+	memcpy(info + 24, &value, 8);
+	do {
+		t->request = TRACED_NOTHING;
+		__atomic_store_n(&t->where, where, __ATOMIC_RELEASE);
+		sys4(__NR_rt_tgsigqueueinfo, v->pid, v->tid, SIGTRAP, info); /* never blocked: it stops on the way out */
+		if (t->request)
+			traced_serve(v);
+	} while (t->request);
+	__atomic_store_n(&t->where, TRACED_RUNS, __ATOMIC_RELEASE);
+}
+
+void traced_stop(struct vcpu *v, enum traced_where where, int status, const u8 *info)
+{
+	struct traced *t = &v->traced;
+	s32 own[6] = { SIGTRAP, 0, status, 0, v->pid };
+
+	t->status = status;
+	t->signo = where == TRACED_SIGNAL ? status : 0;
+	memset(t->info, 0, sizeof(t->info));
+	if (info)
+		memcpy(t->info, info, sizeof(t->info));
+	else
+		memcpy(t->info, own, sizeof(own));
+	stand(v, where);
+	t->step = t->on && (t->mode == PTRACE_SINGLESTEP || t->mode == PTRACE_SYSEMU_SINGLESTEP);
+	step_arm(v);
+}
+
+/* another signal than the one it stopped for: as if the tracer had sent it */
+static void from_tracer(struct vcpu *v, int signo, u8 info[128])
+{
+	s32 head[6] = { signo, 0, SI_USER, 0, v->traced.tracer };
+
+	memset(info, 0, 128);
+	memcpy(info, head, sizeof(head));
+}
+
+int traced_signal(struct vcpu *v, int signo, u8 info[128])
+{
+	struct traced *t = &v->traced;
+	s32 said;
+
+	traced_stop(v, TRACED_SIGNAL, signo, info);
+	signo = t->signo;
+	if (!signo)
+		return 0;
+	memcpy(&said, t->info, 4);
+	if (said == signo)
+		memcpy(info, t->info, 128);
+	else
+		from_tracer(v, signo, info);
+	if (!(v->sig->mask & BIT(signo)))
+		return signo;
+	sys4(__NR_rt_tgsigqueueinfo, v->pid, v->tid, signo, info); /* for when it is not blocked any more */
+	return 0;
+}
+
+static void tell_the_others(struct vcpu *v, int signo)
+{
+	cpu_threads_lock();
+	for (struct vcpu *t = cpu_threads; t; t = t->next)
+		if (t != v && t->pid == v->pid && t->traced.on)
+			say(t->pid, t->tid, TRACED_SAY_GROUP | (u32)signo);
+	cpu_threads_unlock();
+}
+
+static void group_stop(struct vcpu *v, int signo)
+{
+	v->traced.group = 0;
+	if (v->traced.seized)
+		traced_stop(v, TRACED_GROUP, signo | EVENT_STOP << 8, NULL);
+	else
+		traced_stop(v, TRACED_GROUP, signo, NULL);
+}
+
+void traced_group_stop(struct vcpu *v, int signo)
+{
+	tell_the_others(v, signo);
+	group_stop(v, signo);
+}
+
+void traced_handler(struct vcpu *v)
+{
+	if (v->traced.on && v->traced.step)
+		traced_stop(v, TRACED_EVENT, SIGTRAP, NULL);
+}
+
+void traced_begin(struct vcpu *v, bool seized)
+{
+	v->traced.on = true;
+	v->traced.seized = seized;
+	v->traced.tid = v->tid;
+	v->traced.orig_rax = ~0ul;
+	sig_watch_all(v);
+	traced_wire();
+}
+
+void traced_attend(struct vcpu *v)
+{
+	struct traced *t = &v->traced;
+
+	t->attend = false;
+	if (t->install) {
+		t->install = false;
+		traced_begin(v, t->seized);
+	}
+	if (t->interrupt) {
+		t->interrupt = false;
+		traced_stop(v, TRACED_EVENT, SIGTRAP | EVENT_STOP << 8, NULL);
+	}
+	if (t->group)
+		group_stop(v, t->group);
+}
+
+static void heed(struct vcpu *v)
+{
+	v->traced.attend = true;
+	__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
+}
+
+/* the SIGSTOP that the host had for us; what came with it but its code is still there */
+static int stop_signal(const u8 *info, u32 code, u8 real[128])
+{
+	s32 head[3] = { SIGSTOP, 0, (s16)code };
+	u64 none = 0;
+
+	memcpy(real, info, 128);
+	memcpy(real, head, sizeof(head));
+	memcpy(real + 24, &none, 8);
+	return SIGSTOP;
+}
+
+/* a SIGTRAP of stand() that nobody took: there is no tracer any more */
+static bool is_unheard(struct vcpu *v, int signo)
+{
+	if (signo != SIGTRAP || v->traced.where == TRACED_RUNS)
+		return false;
+	v->traced.on = v->traced.step = false;
+	v->traced.request = TRACED_NOTHING;
+	return true;
+}
+
+bool traced_is_word(struct vcpu *v, int signo, const u8 *info, u8 real[128], int *queue)
+{
+	u64 value;
+	s32 code;
+	u32 what;
+
+	*queue = 0;
+	memcpy(&code, info + 8, 4);
+	memcpy(&value, info + 24, 8);
+	if (is_unheard(v, signo))
+		return true;
+	if (code != TRACED_CODE || value >> 32 != TRACED_MAGIC)
+		return false;
+	what = (u32)value;
+	switch (what & 0xffff0000u) {
+	case TRACED_SAY_ATTACH:
+		v->traced.install = true;
+		v->traced.seized = false;
+		v->traced.on = true;
+		heed(v);
+		*queue = stop_signal(info, what, real);
+		break;
+	case TRACED_SAY_STOP:
+		*queue = stop_signal(info, what, real);
+		break;
+	case TRACED_SAY_SEIZE:
+		v->traced.install = v->traced.seized = v->traced.on = true;
+		heed(v);
+		break;
+	case TRACED_SAY_INTERRUPT:
+		v->traced.interrupt = v->traced.on;
+		heed(v);
+		break;
+	case TRACED_SAY_GROUP:
+		v->traced.group = v->traced.on ? (int)(what & 0xff) : 0;
+		heed(v);
+		break;
+	}
+	return true;
+}
