@@ -23,14 +23,16 @@ enum traced_where {
 	TRACED_EVENT,
 };
 
-/* what a tracer tells a thread that is not in a stop: the low half of the value of a signal */
-enum traced_word {
-	TRACED_SAY_ATTACH = 1 << 16, /* from now on you are traced; and a SIGSTOP is for you (the low half: its si_code) */
-	TRACED_SAY_STOP = 2 << 16,   /* the same without the first */
-	TRACED_SAY_SEIZE = 3 << 16,
-	TRACED_SAY_INTERRUPT = 4 << 16,
-	TRACED_SAY_GROUP = 5 << 16,  /* one of your process' threads stopped by this signal */
-};
+/* traced.said: what the tracer, or another thread, has left for a thread that is not in a stop; TRACED_BELL tells it */
+#define TRACED_SAID_SEIZE 1u
+#define TRACED_SAID_INTERRUPT 2u
+#define TRACED_SAID_GROUP 4u    /* traced.group says by which signal */
+#define TRACED_BELL 4           /* SIGILL: the host never blocks it */
+
+/* what a TRACED_BELL of the tracer's carries in place of a SIGSTOP; the low half is that one's si_code */
+#define TRACED_WORD_NONE 0u
+#define TRACED_WORD_STOP (1u << 16)
+#define TRACED_WORD_ATTACH (2u << 16) /* and it is traced from now on */
 
 /* what the tracer has the tracee do, which then stops again */
 enum traced_request {
@@ -44,9 +46,9 @@ enum traced_request {
 struct traced {
 	bool on;
 	bool seized;
-	bool attend;       /* something was said; under PEND_SIGNAL */
-	bool interrupt, install;
+	bool attached;     /* on, but nothing is prepared for it yet */
 	bool step;         /* one guest instruction, then a trap */
+	u32 said;          /* TRACED_SAID_*, looked at under PEND_SIGNAL */
 	u32 options;       /* PTRACE_O_* */
 	u32 mode;          /* the request that made it run last */
 	u32 where;         /* enum traced_where */
@@ -56,7 +58,7 @@ struct traced {
 	int signo;         /* in a stop: what to go on with */
 	u32 fork_event;    /* the fork under way: PTRACE_EVENT_* that the engine itself will stop for; 0: none */
 	u32 child_event;   /* the clone under way: the child is traced, too */
-	int group;         /* the stop signal of a stop of the whole process that this thread is to take part in */
+	int group;         /* the stop signal of TRACED_SAID_GROUP */
 	u64 orig_rax;
 	u64 message;       /* PTRACE_GETEVENTMSG */
 	u8 info[128];

@@ -323,15 +323,31 @@ static const struct request {
 
 /* ---- without a stop ---- */
 
+/* a stop of the whole process is in force */
+static bool is_stopped(int tid)
+{
+	char path[32], buf[512], *at;
+	long fd, n;
+
+	rt_snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	fd = sys3(__NR_open, path, 0, 0);
+	n = fd < 0 ? 0 : sys3(__NR_read, fd, buf, sizeof(buf) - 1);
+	sys1(__NR_close, fd);
+	buf[n > 0 ? n : 0] = 0;
+	at = strrchr(buf, ')');
+	return at && at[1] == ' ' && at[2] == 'T';
+}
+
+/* The host's stop for an attachment is not for the guest: its engine is told there (tracee.c) */
 static long attach(int tid, bool seize, u64 addr, u64 options)
 {
 	struct tracee t;
-	s32 info[32] = { 0, 0, TRACED_CODE };
-	u64 value = (u64)TRACED_MAGIC << 32 | TRACED_SAY_SEIZE;
+	bool stopped;
 	long r;
 
 	if (seize && (addr || options & ~OPTIONS_KNOWN))
 		return -EIO;
+	stopped = is_stopped(tid);
 	tracee_find(tid, &t);
 	r = host_ptrace(seize ? PTRACE_SEIZE : PTRACE_ATTACH, tid, 0,
 			!seize ? 0 : t.engine ? tracee_host_options((u32)options) : options);
@@ -341,25 +357,19 @@ static long attach(int tid, bool seize, u64 addr, u64 options)
 	}
 	t.joining = t.engine;
 	t.seize = seize;
+	t.interrupt = stopped; /* else none is reported for a mere seizure */
 	t.options = (u32)options;
 	tracee_put(&t);
-	if (!seize || !t.engine)
-		return 0;
-	memcpy(&info[6], &value, 8);
-	return sys4(__NR_rt_tgsigqueueinfo, t.tgid, tid, SIGFPE, info);
+	return seize && t.engine && !stopped ? host_ptrace(PTRACE_INTERRUPT, tid, 0, 0) : 0;
 }
 
 static long interrupt(struct tracee *t)
 {
-	s32 info[32] = { 0, 0, TRACED_CODE };
-	u64 value = (u64)TRACED_MAGIC << 32 | TRACED_SAY_INTERRUPT;
-
-	if (!t->engine)
-		return host_ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
-	if (!t->seize)
+	if (t->engine && !t->seize)
 		return -EIO;
-	memcpy(&info[6], &value, 8);
-	return sys4(__NR_rt_tgsigqueueinfo, t->tgid, t->tid, SIGFPE, info);
+	t->interrupt = true;
+	tracee_put(t);
+	return host_ptrace(PTRACE_INTERRUPT, t->tid, 0, 0);
 }
 
 /* a task that the host says is ours, though we have not seen it stop yet */

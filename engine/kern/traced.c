@@ -256,7 +256,7 @@ void traced_child(struct vcpu *v, bool shares_vm)
 		sig_queue(v, SIGSTOP, info);
 		return;
 	}
-	t->attend = t->interrupt = true;
+	t->said = TRACED_SAID_INTERRUPT;
 	__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
 }
 

@@ -160,11 +160,11 @@ static gaddr_t find_vcpu(const struct tracee *t)
 
 /* ---- what the host's stops mean ---- */
 
-/* TRACED_SAY_*, in place of a signal that it has stopped for */
+/* TRACED_WORD_*, in place of the SIGSTOP that it has stopped for */
 static bool say(const struct tracee *t, u32 what)
 {
 	u8 info[128] = { 0 };
-	s32 head[3] = { SIGFPE, 0, TRACED_CODE }, code;
+	s32 head[3] = { TRACED_BELL, 0, TRACED_CODE }, code;
 	u64 value;
 
 	host_ptrace(PTRACE_GETSIGINFO, t->tid, 0, (u64)info);
@@ -173,7 +173,7 @@ static bool say(const struct tracee *t, u32 what)
 	memcpy(info, head, sizeof(head));
 	memcpy(info + 24, &value, 8);
 	host_ptrace(PTRACE_SETSIGINFO, t->tid, 0, (u64)info);
-	host_ptrace(PTRACE_CONT, t->tid, 0, SIGFPE);
+	host_ptrace(PTRACE_CONT, t->tid, 0, TRACED_BELL);
 	return false;
 }
 
@@ -225,13 +225,38 @@ static bool stop_signal(struct tracee *t, const struct traced *td)
 		t->joining = false;
 		t->stop = TRACEE_RUNS;
 		tracee_options(t, t->options);
-		return say(t, TRACED_SAY_ATTACH);
+		return say(t, TRACED_WORD_ATTACH);
 	}
 	if (td->tid != t->tid) /* born traced: the host's stop is before its engine's, which will come */
 		return pass_on(t, 0);
 	t->stop = TRACEE_RUNS;
 	tracee_put(t);
-	return say(t, TRACED_SAY_STOP);
+	return say(t, TRACED_WORD_STOP);
+}
+
+/*
+ * A stop of the host's for somebody it has seized: at its birth, which its engine reports; because we asked for it, to be
+ * able to leave word for its engine; or with its whole process.
+ */
+static bool trapped(struct tracee *t, const struct traced *td, int sig)
+{
+	u64 info[16] = { 0, (u32)TRACED_CODE, 0, (u64)TRACED_MAGIC << 32 };
+	u32 said = td->said;
+
+	if (t->joining)
+		said |= TRACED_SAID_SEIZE;
+	else if (td->tid != t->tid)
+		return pass_on(t, 0);
+	if (sig != SIGTRAP)
+		said |= TRACED_SAID_GROUP;
+	else if (t->interrupt)
+		said |= TRACED_SAID_INTERRUPT;
+	t->joining = t->interrupt = false;
+	if (said != td->said && !TRACEE_WRITE(t, traced.group, &sig) && !TRACEE_WRITE(t, traced.said, &said)) {
+		tracee_options(t, t->options);
+		sys4(__NR_rt_tgsigqueueinfo, t->tgid, t->tid, TRACED_BELL, info);
+	}
+	return pass_on(t, 0);
 }
 
 static bool engine_stopped(struct tracee *t, int *status)
@@ -244,12 +269,8 @@ static bool engine_stopped(struct tracee *t, int *status)
 	t->vcpu = find_vcpu(t);
 	if (!t->vcpu || TRACEE_READ(t, traced, &td))
 		return early_stop(t, sig, event);
-	if (t->joining && t->seize) {
-		t->joining = false;
-		tracee_options(t, t->options);
-	}
 	if (event == EVENT_STOP)
-		return pass_on(t, 0);
+		return trapped(t, &td, sig);
 	if (event) /* memory is copied: the engine reports it when it holds no locks */
 		return (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) &&
 		       td.fork_event ? pass_on(t, 0) : show(t, TRACEE_HOST, status);

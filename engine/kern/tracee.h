@@ -21,6 +21,7 @@ struct tracee {
 	bool engine;    /* it runs under this engine, else natively: then the host's answers are right as they are */
 	bool joining;   /* attached to; its engine has not been told */
 	bool seize;
+	bool interrupt; /* PTRACE_INTERRUPT is under way */
 	u32 stop;       /* enum tracee_stop */
 	u32 options;    /* the guest's PTRACE_O_* */
 	int status;     /* what wait showed for the stop */

@@ -117,7 +117,7 @@ void sig_deliver(struct vcpu *v)
 	int signo;
 
 	__atomic_and_fetch(&v->pending, ~(u32)PEND_SIGNAL, __ATOMIC_SEQ_CST);
-	if (unlikely(v->traced.attend))
+	if (unlikely(v->traced.said || v->traced.attached))
 		traced_attend(v);
 	while ((signo = next_signal(s))) {
 		u8 info[128];

@@ -169,6 +169,8 @@ static void sent(struct vcpu *v, int signo, const u8 *info, struct kucontext *uc
 		queue(v, signo, info, uc);
 	else if (other)
 		queue(v, other, real, uc);
+	else if (signo == TRACED_BELL) /* what was said may be about how the next one is handled */
+		uc->sigmask |= ~SYNC_SIGNALS;
 }
 
 void sig_host_handler(int signo, u8 *info, struct kucontext *uc)

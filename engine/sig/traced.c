@@ -13,31 +13,27 @@
 void (*traced_serve)(struct vcpu *v);
 void (*traced_wire)(void);
 
-static void say(int pid, int tid, u32 what)
+/* a signal of the protocol's, to a thread of this process */
+static void ring(struct vcpu *v, int signo)
 {
-	u8 info[128] = { 0 };
+	u64 value = (u64)TRACED_MAGIC << 32;
 	s32 code = TRACED_CODE;
-	u64 value = (u64)TRACED_MAGIC << 32 | what;
+	u8 info[128] = { 0 };
 
 	memcpy(info + 8, &code, 4);
 	memcpy(info + 24, &value, 8);
-	sys4(__NR_rt_tgsigqueueinfo, pid, tid, SIGFPE, info);
+	sys4(__NR_rt_tgsigqueueinfo, v->pid, v->tid, signo, info);
 }
 
 /* until the tracer lets it go; what it is asked to do in between is done here */
 static void stand(struct vcpu *v, enum traced_where where)
 {
 	struct traced *t = &v->traced;
-	u8 info[128] = { 0 };
-	s32 code = TRACED_CODE;
-	u64 value = (u64)TRACED_MAGIC << 32;
 
-	memcpy(info + 8, &code, 4);
-	memcpy(info + 24, &value, 8);
 	do {
 		t->request = TRACED_NOTHING;
 		__atomic_store_n(&t->where, where, __ATOMIC_RELEASE);
-		sys4(__NR_rt_tgsigqueueinfo, v->pid, v->tid, SIGTRAP, info); /* never blocked: it stops on the way out */
+		ring(v, SIGTRAP); /* never blocked: it stops on the way out */
 		if (t->request)
 			traced_serve(v);
 	} while (t->request);
@@ -93,19 +89,60 @@ int traced_signal(struct vcpu *v, int signo, u8 info[128])
 static void tell_the_others(struct vcpu *v, int signo)
 {
 	cpu_threads_lock();
-	for (struct vcpu *t = cpu_threads; t; t = t->next)
-		if (t != v && t->pid == v->pid && t->traced.on)
-			say(t->pid, t->tid, TRACED_SAY_GROUP | (u32)signo);
+	for (struct vcpu *t = cpu_threads; t; t = t->next) {
+		if (t == v || t->pid != v->pid || !t->traced.on)
+			continue;
+		t->traced.group = signo;
+		__atomic_or_fetch(&t->traced.said, TRACED_SAID_GROUP, __ATOMIC_SEQ_CST);
+		ring(t, TRACED_BELL);
+	}
 	cpu_threads_unlock();
+}
+
+static bool take(struct vcpu *v, u32 what)
+{
+	return __atomic_fetch_and(&v->traced.said, ~what, __ATOMIC_SEQ_CST) & what;
+}
+
+/* PTRACE_LISTEN: stopped, but not for its tracer, until SIGCONT (true) or PTRACE_INTERRUPT */
+static bool listen(struct vcpu *v)
+{
+	const u64 none[6] = { 0 };
+	struct sigctx *s = v->sig;
+	u64 mask = ~(SYNC_SIGNALS | BIT(SIGCONT));
+	bool began;
+
+	for (;;) {
+		sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, NULL, 8);
+		__atomic_and_fetch(&v->pending, ~(u32)PEND_SIGNAL, __ATOMIC_SEQ_CST);
+		if (s->queued & BIT(SIGCONT))
+			break;
+		if (take(v, TRACED_SAID_INTERRUPT) || !v->traced.on)
+			return false;
+		sig_syscall_raw(__NR_ppoll, none, &v->pending, &began);
+	}
+	if (s->mask & BIT(SIGCONT)) { /* it is for later */
+		__atomic_and_fetch(&s->queued, ~BIT(SIGCONT), __ATOMIC_SEQ_CST);
+		mask = ~SYNC_SIGNALS;
+		sys4(__NR_rt_sigprocmask, 2, &mask, NULL, 8);
+		sys4(__NR_rt_tgsigqueueinfo, v->pid, v->tid, SIGCONT, s->info[SIGCONT]);
+	}
+	return true;
 }
 
 static void group_stop(struct vcpu *v, int signo)
 {
-	v->traced.group = 0;
-	if (v->traced.seized)
-		traced_stop(v, TRACED_GROUP, signo | EVENT_STOP << 8, NULL);
-	else
-		traced_stop(v, TRACED_GROUP, signo, NULL);
+	struct traced *t = &v->traced;
+	bool continued;
+
+	do {
+		traced_stop(v, TRACED_GROUP, t->seized ? signo | EVENT_STOP << 8 : signo, NULL);
+		if (t->mode != PTRACE_LISTEN)
+			return;
+		continued = listen(v);
+	} while (t->on && !continued);
+	if (t->on)
+		traced_stop(v, TRACED_EVENT, SIGTRAP | EVENT_STOP << 8, NULL);
 }
 
 void traced_group_stop(struct vcpu *v, int signo)
@@ -134,23 +171,18 @@ void traced_attend(struct vcpu *v)
 {
 	struct traced *t = &v->traced;
 
-	t->attend = false;
-	if (t->install) {
-		t->install = false;
-		traced_begin(v, t->seized);
+	if (t->attached) {
+		t->attached = false;
+		traced_begin(v, false);
 	}
-	if (t->interrupt) {
-		t->interrupt = false;
-		traced_stop(v, TRACED_EVENT, SIGTRAP | EVENT_STOP << 8, NULL);
-	}
-	if (t->group)
+	if (take(v, TRACED_SAID_SEIZE))
+		traced_begin(v, true);
+	if (take(v, TRACED_SAID_GROUP) && t->on) {
+		take(v, TRACED_SAID_INTERRUPT);
 		group_stop(v, t->group);
-}
-
-static void heed(struct vcpu *v)
-{
-	v->traced.attend = true;
-	__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
+	}
+	if (take(v, TRACED_SAID_INTERRUPT) && t->on)
+		traced_stop(v, TRACED_EVENT, SIGTRAP | EVENT_STOP << 8, NULL);
 }
 
 /* the SIGSTOP that the host had for us; what came with it but its code is still there */
@@ -179,39 +211,18 @@ bool traced_is_word(struct vcpu *v, int signo, const u8 *info, u8 real[128], int
 {
 	u64 value;
 	s32 code;
-	u32 what;
 
 	*queue = 0;
-	memcpy(&code, info + 8, 4);
-	memcpy(&value, info + 24, 8);
 	if (is_unheard(v, signo))
 		return true;
-	if (code != TRACED_CODE || value >> 32 != TRACED_MAGIC)
+	memcpy(&code, info + 8, 4);
+	memcpy(&value, info + 24, 8);
+	if ((signo != TRACED_BELL && signo != SIGTRAP) || code != TRACED_CODE || value >> 32 != TRACED_MAGIC)
 		return false;
-	what = (u32)value;
-	switch (what & 0xffff0000u) {
-	case TRACED_SAY_ATTACH:
-		v->traced.install = true;
-		v->traced.seized = false;
-		v->traced.on = true;
-		heed(v);
-		*queue = stop_signal(info, what, real);
-		break;
-	case TRACED_SAY_STOP:
-		*queue = stop_signal(info, what, real);
-		break;
-	case TRACED_SAY_SEIZE:
-		v->traced.install = v->traced.seized = v->traced.on = true;
-		heed(v);
-		break;
-	case TRACED_SAY_INTERRUPT:
-		v->traced.interrupt = v->traced.on;
-		heed(v);
-		break;
-	case TRACED_SAY_GROUP:
-		v->traced.group = v->traced.on ? (int)(what & 0xff) : 0;
-		heed(v);
-		break;
-	}
+	if (value & TRACED_WORD_ATTACH)
+		v->traced.attached = v->traced.on = true;
+	if (value & (TRACED_WORD_ATTACH | TRACED_WORD_STOP))
+		*queue = stop_signal(info, (u32)value, real);
+	__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
 	return true;
 }
