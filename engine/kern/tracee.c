@@ -431,6 +431,19 @@ void tracee_dirty(const struct tracee *t, gaddr_t start, gaddr_t end)
 	rt_unlock(&lock);
 }
 
+void tracee_written(int pid, gaddr_t at, u64 n)
+{
+	struct tracee t = { 0 };
+
+	rt_lock(&lock);
+	for (u32 i = 0; i < size && !t.tid; i++)
+		if (table[i].tid && (table[i].tgid == pid || table[i].tid == pid))
+			t = table[i];
+	rt_unlock(&lock);
+	if (t.tid)
+		tracee_dirty(&t, at, at + n);
+}
+
 /* before any thread of the process goes on: no translation of what was there is left */
 static void clean(struct vcpu *v, struct tracee *t)
 {

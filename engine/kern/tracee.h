@@ -52,8 +52,9 @@ long tracee_write(const struct tracee *t, gaddr_t to, const void *from, size_t n
 
 /* has it do something (enum traced_request), in a stop of its own. Its result, -ESRCH if it ended meanwhile */
 long tracee_ask(struct vcpu *v, struct tracee *t, u32 request, u64 a, u64 b);
-/* its code has been written to */
+/* its code has been written to; by whoever wrote to its memory by other means than ptrace: `pid` is the process' */
 void tracee_dirty(const struct tracee *t, gaddr_t start, gaddr_t end);
+void tracee_written(int pid, gaddr_t at, u64 n);
 /* PTRACE_CONT and its kind */
 long tracee_resume(struct vcpu *v, struct tracee *t, u32 request, int signo);
 long tracee_detach(struct vcpu *v, struct tracee *t, int signo);
