@@ -59,6 +59,9 @@ struct traced {
 	u32 fork_event;    /* the fork under way: PTRACE_EVENT_* that the engine itself will stop for; 0: none */
 	u32 child_event;   /* the clone under way: the child is traced, too */
 	int group;         /* the stop signal of TRACED_SAID_GROUP */
+	gaddr_t again;     /* an interrupted call is to be made again here, unless a handler decides otherwise; 0: none */
+	u32 again_class;   /* enum sig_restart */
+	gaddr_t resumed;   /* the call here goes on with the time that is left: the kernel shows restart_syscall */
 	u64 orig_rax;
 	u64 message;       /* PTRACE_GETEVENTMSG */
 	u8 info[128];

@@ -176,12 +176,16 @@ static bool enter_call(struct vcpu *v, u32 *nr)
 static void call(struct vcpu *v)
 {
 	struct traced *t = &v->traced;
-	u32 nr = (u32)v->gregs[RAX];
+	u32 nr = (u32)v->gregs[RAX], resumed;
 	gaddr_t behind = v->rip;
 	u64 a[6];
 
-	t->orig_rax = v->gregs[RAX];
+	t->orig_rax = t->resumed == behind - 2 ? __NR_restart_syscall : v->gregs[RAX];
+	resumed = t->orig_rax != v->gregs[RAX] ? (u32)v->gregs[RAX] : 0;
+	t->resumed = 0;
 	if (!stops_at_calls(t) || enter_call(v, &nr)) {
+		if (resumed && nr == __NR_restart_syscall)
+			v->gregs[RAX] = nr = resumed;
 		const u64 *g = v->gregs;
 		const u64 now[6] = { g[RDI], g[RSI], g[RDX], g[R10], g[R8], g[R9] };
 

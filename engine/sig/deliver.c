@@ -66,6 +66,8 @@ static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act,
 	struct sigctx *s = v->sig;
 	u64 mask = s->restore_mask ? s->saved_mask : s->mask;
 
+	if (unlikely(v->traced.again))
+		traced_end_call(v, act);
 	if (!frame_build(v, signo, act, mask, info, s->trap_err, s->trapno, s->cr2)) {
 		if (signo == SIGSEGV)
 			action_die(v, SIGSEGV);
@@ -134,6 +136,8 @@ void sig_deliver(struct vcpu *v)
 		s->restore_mask = false;
 		s->mask = s->saved_mask;
 	}
+	if (unlikely(v->traced.again))
+		traced_end_call(v, NULL);
 	host_mask_update(v);
 }
 

@@ -151,6 +151,22 @@ void traced_group_stop(struct vcpu *v, int signo)
 	group_stop(v, signo);
 }
 
+void traced_end_call(struct vcpu *v, const struct ksigaction *act)
+{
+	struct traced *t = &v->traced;
+	bool ends = act && t->again_class != RESTART_ALWAYS && (t->again_class != RESTART_SYS || !(act->flags & SA_RESTART_));
+
+	if (t->again != v->rip)
+		ends = false;
+	else if (!act && t->again_class == RESTART_BLOCK)
+		t->resumed = v->rip;
+	t->again = 0;
+	if (!ends)
+		return;
+	v->rip += 2;
+	v->gregs[RAX] = (u64)-EINTR;
+}
+
 void traced_handler(struct vcpu *v)
 {
 	if (v->traced.on && v->traced.step)

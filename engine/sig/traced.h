@@ -18,6 +18,8 @@ void traced_begin(struct vcpu *v, bool seized);
 int traced_signal(struct vcpu *v, int signo, u8 info[128]);
 /* a stop signal is acted upon */
 void traced_group_stop(struct vcpu *v, int signo);
+/* A handler is about to run, or none will: what becomes of the call that was interrupted */
+void traced_end_call(struct vcpu *v, const struct ksigaction *act);
 /* a handler's frame has been built while the tracer single-steps */
 void traced_handler(struct vcpu *v);
 /* what was said meanwhile */
