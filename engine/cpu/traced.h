@@ -47,6 +47,7 @@ struct traced {
 	bool on;
 	bool seized;
 	bool attached;     /* on, but nothing is prepared for it yet */
+	bool calling;      /* a system call is being made: it has no result yet */
 	bool step;         /* one guest instruction, then a trap */
 	u32 said;          /* TRACED_SAID_*, looked at under PEND_SIGNAL */
 	u32 options;       /* PTRACE_O_* */
@@ -62,7 +63,8 @@ struct traced {
 	gaddr_t again;     /* an interrupted call is to be made again here, unless a handler decides otherwise; 0: none */
 	u32 again_class;   /* enum sig_restart */
 	gaddr_t resumed;   /* the call here goes on with the time that is left: the kernel shows restart_syscall */
-	u64 orig_rax;
+	u64 orig_rax;      /* the call the thread is in, or on its way out of (until guest code has run: called), or ~0 */
+	gaddr_t called;    /* where guest code goes on behind it */
 	u64 message;       /* PTRACE_GETEVENTMSG */
 	u8 info[128];
 	u32 request;       /* enum traced_request */

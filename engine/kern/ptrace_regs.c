@@ -40,17 +40,18 @@ long tracee_get_regs(const struct tracee *t, u64 r[TRACEE_REGS])
 {
 	struct core c;
 	u16 sel;
-	bool tf;
+	bool tf, calling;
 	long err = host_ptrace(PTRACE_GETREGS, t->tid, 0, (u64)r);
 
 	if (err || !t->engine)
 		return err;
 	if (read_core(t, &c) || TRACEE_READ(t, guest_gs, &r[U_GS_BASE]) || TRACEE_READ(t, guest_gs_sel, &sel) ||
-	    TRACEE_READ(t, tf, &tf) || TRACEE_READ(t, traced.orig_rax, &r[U_ORIG_RAX]))
+	    TRACEE_READ(t, tf, &tf) || TRACEE_READ(t, traced.orig_rax, &r[U_ORIG_RAX]) ||
+	    TRACEE_READ(t, traced.calling, &calling))
 		return -EIO;
 	for (int i = 0; i < 16; i++)
 		r[place[i]] = c.greg[i];
-	if (t->stop == TRACEE_HOST) /* inside a call: it has no result yet */
+	if (t->stop == TRACEE_HOST && calling)
 		r[U_RAX] = (u64)-ENOSYS;
 	r[U_RIP] = c.rip;
 	r[U_FLAGS] = (c.rflags & ~TF) | (tf ? TF : 0);
@@ -73,15 +74,17 @@ long tracee_set_regs(const struct tracee *t, const u64 r[TRACEE_REGS])
 	bool tf = r[U_FLAGS] & TF;
 	u64 old[TRACEE_REGS];
 	struct core c;
+	bool calling;
 
 	if (!t->engine)
 		return host_ptrace(PTRACE_SETREGS, t->tid, 0, (u64)r);
 	if (r[U_FS_BASE] >= TASK_TOP || r[U_GS_BASE] >= TASK_TOP || !selectors_ok(r))
 		return -EIO;
-	if (host_ptrace(PTRACE_GETREGS, t->tid, 0, (u64)old) || read_core(t, &c))
+	if (host_ptrace(PTRACE_GETREGS, t->tid, 0, (u64)old) || read_core(t, &c) ||
+	    TRACEE_READ(t, traced.calling, &calling))
 		return -EIO;
 	for (int i = 0; i < 16; i++)
-		if (t->stop != TRACEE_HOST || i != RAX)
+		if (!(t->stop == TRACEE_HOST && calling) || i != RAX)
 			c.greg[i] = r[place[i]];
 	c.rip = r[U_RIP];
 	c.rflags = (c.rflags & ~SETTABLE_FLAGS) | (r[U_FLAGS] & SETTABLE_FLAGS & ~TF);

@@ -173,34 +173,43 @@ static bool enter_call(struct vcpu *v, u32 *nr)
 	return true;
 }
 
+/* the call itself: its number and arguments are what the tracer has left of them */
+static void make_call(struct vcpu *v, u32 nr, u64 a[6])
+{
+	struct traced *t = &v->traced;
+	const u64 *g = v->gregs;
+	const u64 now[6] = { g[RDI], g[RSI], g[RDX], g[R10], g[R8], g[R9] };
+
+	memcpy(a, now, sizeof(now));
+	expect_child(v, nr);
+	t->calling = true;
+	kern_syscall(v);
+	t->calling = false;
+	if (nr == __NR_rt_sigreturn) /* what was interrupted was none, as far as anybody can tell */
+		t->orig_rax = MADE_BY_NO_CALL;
+	report_child(v);
+}
+
 static void call(struct vcpu *v)
 {
 	struct traced *t = &v->traced;
-	u32 nr = (u32)v->gregs[RAX], resumed;
+	u32 real = (u32)v->gregs[RAX], nr = real;
+	bool resumed = t->resumed == v->rip - 2;
 	gaddr_t behind = v->rip;
-	u64 a[6];
+	u64 a[6] = { 0 };
 
-	t->orig_rax = t->resumed == behind - 2 ? __NR_restart_syscall : v->gregs[RAX];
-	resumed = t->orig_rax != v->gregs[RAX] ? (u32)v->gregs[RAX] : 0;
+	t->orig_rax = resumed ? __NR_restart_syscall : v->gregs[RAX];
 	t->resumed = 0;
 	if (!stops_at_calls(t) || enter_call(v, &nr)) {
 		if (resumed && nr == __NR_restart_syscall)
-			v->gregs[RAX] = nr = resumed;
-		const u64 *g = v->gregs;
-		const u64 now[6] = { g[RDI], g[RSI], g[RDX], g[R10], g[R8], g[R9] };
-
-		memcpy(a, now, sizeof(a));
-		expect_child(v, nr);
-		kern_syscall(v);
-		report_child(v);
-	} else {
-		memset(a, 0, sizeof(a));
+			v->gregs[RAX] = nr = real;
+		make_call(v, nr, a);
 	}
 	if (t->mode == PTRACE_SYSCALL)
 		leave_call(v, nr, a, behind);
-	else if (t->step)
+	traced_called(v, t->orig_rax);
+	if (t->mode != PTRACE_SYSCALL && t->step)
 		sig_fault(v, SIGTRAP, 1 /* TRAP_BRKPT */, v->rip, 1, 0);
-	t->orig_rax = MADE_BY_NO_CALL;
 }
 
 static void traced_syscall(struct vcpu *v)
@@ -245,6 +254,7 @@ void traced_child(struct vcpu *v, bool shares_vm)
 	u8 info[128] = { SIGSTOP };
 	bool seized = t->seized;
 	u32 options = t->options;
+	u64 call = t->orig_rax;
 
 	if (!t->on && !t->child_event)
 		return;
@@ -256,6 +266,8 @@ void traced_child(struct vcpu *v, bool shares_vm)
 	memset(t, 0, sizeof(*t));
 	t->options = options;
 	traced_begin(v, seized);
+	v->gregs[RAX] = 0;
+	traced_called(v, call);
 	if (!seized) {
 		sig_queue(v, SIGSTOP, info);
 		return;
@@ -290,11 +302,13 @@ void traced_enter_image(struct vcpu *v, const struct gn_exec *rec)
 	t->orig_rax = __NR_execve;
 	if (t->options & PTRACE_O_TRACEEXEC) {
 		t->message = rec->traced_tid;
+		v->gregs[RAX] = (u64)-ENOSYS;
 		traced_stop(v, TRACED_EVENT, SIGTRAP | PTRACE_EVENT_EXEC << 8, NULL);
+		v->gregs[RAX] = 0;
 	}
 	if (t->mode == PTRACE_SYSCALL)
 		call_stop(v, TRACED_EXIT);
-	t->orig_rax = MADE_BY_NO_CALL;
+	traced_called(v, __NR_execve);
 	if (!(t->options & PTRACE_O_TRACEEXEC) && !t->seized)
 		sig_queue(v, SIGTRAP, (const u8 *)info);
 }

@@ -57,6 +57,12 @@ void traced_stop(struct vcpu *v, enum traced_where where, int status, const u8 *
 	step_arm(v);
 }
 
+void traced_called(struct vcpu *v, u64 orig_rax)
+{
+	v->traced.orig_rax = orig_rax;
+	v->traced.called = v->rip;
+}
+
 /* another signal than the one it stopped for: as if the tracer had sent it */
 static void from_tracer(struct vcpu *v, int signo, u8 info[128])
 {
@@ -71,6 +77,8 @@ int traced_signal(struct vcpu *v, int signo, u8 info[128])
 	struct traced *t = &v->traced;
 	s32 said;
 
+	if (t->called != v->rip)
+		t->orig_rax = ~0ul;
 	traced_stop(v, TRACED_SIGNAL, signo, info);
 	signo = t->signo;
 	if (!signo)

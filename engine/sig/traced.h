@@ -16,6 +16,8 @@ void traced_stop(struct vcpu *v, enum traced_where where, int status, const u8 *
 void traced_begin(struct vcpu *v, bool seized);
 /* A signal is about to be delivered: the one that the tracer wants in its place, 0 for none. info may change */
 int traced_signal(struct vcpu *v, int signo, u8 info[128]);
+/* The thread leaves the system call `orig_rax`: what it stops for from now on until it runs shows that number */
+void traced_called(struct vcpu *v, u64 orig_rax);
 /* a stop signal is acted upon */
 void traced_group_stop(struct vcpu *v, int signo);
 /* A handler is about to run, or none will: what becomes of the call that was interrupted */

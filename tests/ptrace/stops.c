@@ -194,7 +194,7 @@ static void test_mask(void)
 
 static void stops(void)
 {
-	raise(SIGTSTP);
+	raise(SIGSTOP);
 	raise(SIGSTOP);
 	_exit(6);
 }
@@ -204,9 +204,9 @@ static void test_group(void)
 	pid_t pid = traced_child(stops);
 	siginfo_t si;
 
-	CHECK(is_stop(go(PTRACE_CONT, pid, 0), SIGTSTP));
+	CHECK(is_stop(go(PTRACE_CONT, pid, 0), SIGSTOP));
 	CHECK(TRACE(PTRACE_GETSIGINFO, pid, 0, &si) == 0);
-	CHECK(is_stop(go(PTRACE_CONT, pid, SIGTSTP), SIGTSTP));
+	CHECK(is_stop(go(PTRACE_CONT, pid, SIGSTOP), SIGSTOP));
 	CHECK(TRACE(PTRACE_GETSIGINFO, pid, 0, &si) == -1 && errno == EINVAL);
 	CHECK(is_stop(go(PTRACE_CONT, pid, 0), SIGSTOP));
 	CHECK(WEXITSTATUS(go(PTRACE_CONT, pid, 0)) == 6);
