@@ -339,10 +339,10 @@ static bool is_stopped(int tid)
 }
 
 /* The host's stop for an attachment is not for the guest: its engine is told there (tracee.c) */
-static long attach(int tid, bool seize, u64 addr, u64 options)
+static long attach(struct vcpu *v, int tid, bool seize, u64 addr, u64 options)
 {
 	struct tracee t;
-	bool stopped;
+	bool stopped, ours = tracee_get(tid, &t);
 	long r;
 
 	if (seize && (addr || options & ~OPTIONS_KNOWN))
@@ -352,7 +352,8 @@ static long attach(int tid, bool seize, u64 addr, u64 options)
 	r = host_ptrace(seize ? PTRACE_SEIZE : PTRACE_ATTACH, tid, 0,
 			!seize ? 0 : t.engine ? tracee_host_options((u32)options) : options);
 	if (r) {
-		tracee_drop(tid);
+		if (!ours)
+			tracee_drop(tid);
 		return r;
 	}
 	t.joining = t.engine;
@@ -360,7 +361,9 @@ static long attach(int tid, bool seize, u64 addr, u64 options)
 	t.interrupt = stopped; /* else none is reported for a mere seizure */
 	t.options = (u32)options;
 	tracee_put(&t);
-	return seize && t.engine && !stopped ? host_ptrace(PTRACE_INTERRUPT, tid, 0, 0) : 0;
+	if (seize && t.engine && !stopped && !host_ptrace(PTRACE_INTERRUPT, tid, 0, 0))
+		tracee_join(v, tid);
+	return 0;
 }
 
 static long interrupt(struct tracee *t)
@@ -415,7 +418,7 @@ SYSCALL(ptrace)
 		return traced_me(v);
 	case PTRACE_ATTACH:
 	case PTRACE_SEIZE:
-		return attach(tid, what == PTRACE_SEIZE, a[2], a[3]);
+		return attach(v, tid, what == PTRACE_SEIZE, a[2], a[3]);
 	}
 	return request(v, what, tid, a[2], a[3]);
 }

@@ -245,7 +245,7 @@ static bool trapped(struct tracee *t, const struct traced *td, int sig)
 
 	if (t->joining)
 		said |= TRACED_SAID_SEIZE;
-	else if (td->tid != t->tid)
+	else if (!t->interrupt && td->tid != t->tid)
 		return pass_on(t, 0);
 	if (sig != SIGTRAP)
 		said |= TRACED_SAID_GROUP;
@@ -350,22 +350,40 @@ long tracee_options(struct tracee *t, u32 options)
 
 /* ---- asking and resuming ---- */
 
+/* Its next stop, which is on its way: what the host reports, dealt with. 0: it has ended, which is for the guest to see */
+static int next_stop(struct vcpu *v, int tid, bool *visible)
+{
+	s32 info[32] = { 0 };
+	int host, status;
+
+	if (sys5(__NR_waitid, 1, tid, info, 2 | 4 | 0x01000000 | WALL /* STOPPED EXITED NOWAIT */, 0) || info[2] != 4)
+		return 0;
+	if (sys4(__NR_wait4, tid, &host, 2 | WALL, 0) != tid)
+		return 0;
+	status = host;
+	*visible = tracee_stopped(v, tid, &status);
+	return host;
+}
+
+void tracee_join(struct vcpu *v, int tid)
+{
+	bool visible = false;
+	int status;
+
+	do /* the host's stop where word is left for the engine, and the bell */
+		status = next_stop(v, tid, &visible);
+	while (status && !visible && status >> 8 != TRACED_BELL);
+}
+
 /* it is on its way to its next stop, which must be one of its own; signals that come first are its engine's */
 static bool wait_for(struct vcpu *v, struct tracee *t)
 {
-	s32 info[32] = { 0 };
-	int status;
+	bool visible = false;
 
-	for (;;) {
-		info[2] = 0;
-		if (sys5(__NR_waitid, 1, t->tid, info, 2 | 4 | 0x01000000 | WALL /* STOPPED EXITED NOWAIT */, 0) ||
-		    info[2] != 4 /* CLD_TRAPPED */)
+	while (!visible)
+		if (!next_stop(v, t->tid, &visible))
 			return false;
-		if (sys4(__NR_wait4, t->tid, &status, 2 | WALL, 0) != t->tid)
-			return false;
-		if (tracee_stopped(v, t->tid, &status))
-			return tracee_get(t->tid, t) && t->stop == TRACEE_OWN;
-	}
+	return tracee_get(t->tid, t) && t->stop == TRACEE_OWN;
 }
 
 long tracee_ask(struct vcpu *v, struct tracee *t, u32 request, u64 a, u64 b)

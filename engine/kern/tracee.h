@@ -55,6 +55,8 @@ long tracee_ask(struct vcpu *v, struct tracee *t, u32 request, u64 a, u64 b);
 /* its code has been written to; by whoever wrote to its memory by other means than ptrace: `pid` is the process' */
 void tracee_dirty(const struct tracee *t, gaddr_t start, gaddr_t end);
 void tracee_written(int pid, gaddr_t at, u64 n);
+/* PTRACE_SEIZE: its engine is told, while it runs on as far as anybody can tell */
+void tracee_join(struct vcpu *v, int tid);
 /* PTRACE_CONT and its kind */
 long tracee_resume(struct vcpu *v, struct tracee *t, u32 request, int signo);
 long tracee_detach(struct vcpu *v, struct tracee *t, int signo);
