@@ -399,6 +399,7 @@ void cpu_on_pending(struct vcpu *v)
 void cpu_on_signal(struct vcpu *v);
 void cpu_on_signal(struct vcpu *v)
 {
+	v->traced.called = 0; /* guest code has run */
 	cpu_on_pending(v);
 }
 

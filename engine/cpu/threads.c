@@ -191,6 +191,10 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	step_set(c, v->tf);
 	c->seccomp = v->seccomp;
 	c->seccomp_strict = v->seccomp_strict;
+	c->traced.child_event = v->traced.child_event;
+	c->traced.options = v->traced.options;
+	c->traced.orig_rax = v->traced.orig_rax;
+	c->traced.seized = v->traced.seized;
 	c->guest_gs = v->guest_gs;
 	c->guest_gs_sel = v->guest_gs_sel;
 	c->pid = v->pid;

@@ -6,6 +6,7 @@
 #ifndef GNOMON_CPU_VCPU_H
 #define GNOMON_CPU_VCPU_H
 
+#include "cpu/traced.h"
 #include "rt/types.h"
 #include "xlate/slots.h"
 
@@ -110,6 +111,7 @@ struct vcpu {
 	struct stepping {        /* an instruction runs alone for it (step.c) */
 		gaddr_t rip, next;
 		bool on;
+		bool diverted;       /* a handler of the guest's is to run instead */
 		bool addr32, quiet;  /* counts with ECX; the trap behind it is lost */
 		u8 rep, opcode;      /* the prefix that repeats it */
 		const u8 *code;      /* 32 bytes to translate in place of its own */
@@ -119,13 +121,14 @@ struct vcpu {
 	} runs[4];
 	u32 next_run;
 	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
+	struct traced traced;    /* by ptrace */
 	u32 chaos;
 };
 
 #define PEND_SIGNAL 1  /* sig/ has something to deliver */
 #define PEND_STALE 2   /* blocks died: twins may lead into them, and so may the address to resume at */
 #define PEND_FLUSH 4   /* everything was flushed: tables and twins are stale from end to end */
-#define PEND_STEP 8    /* the trap flag is set: one instruction at a time */
+#define PEND_STEP 8    /* the trap flag is set, or a tracer single-steps: one instruction at a time */
 
 static inline struct vcpu *vcpu_self(void)
 {

@@ -8,6 +8,7 @@
 #include "kern/report.h"
 #include "kern/robust.h"
 #include "kern/shadow.h"
+#include "kern/traced.h"
 #include "kern/vma.h"
 
 int kern_pid;
@@ -57,11 +58,11 @@ static void thread_end(struct vcpu *v)
 
 void kern_child_init(struct vcpu *v, bool shares_vm)
 {
-	if (!shares_vm) { /* a copy of the parent's, and kern_fork(2) has run */
+	if (!shares_vm) /* a copy of the parent's, and kern_fork(2) has run */
 		sig_after_fork(v);
-		return;
-	}
-	v->k = NULL;
+	else
+		v->k = NULL;
+	traced_child(v, shares_vm);
 }
 
 static void unlock_all(void)
@@ -127,6 +128,7 @@ long kern_init(struct vcpu *v)
 	cpu_up.shadow_new = shadow_new;
 	cpu_up.thread_end = thread_end;
 	cpu_child_init = kern_child_init;
+	traced_init();
 	v->k = NULL;
 	return 0;
 }

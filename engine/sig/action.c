@@ -7,25 +7,24 @@
 #include "rt/engine.h"
 #include "sig/ctx.h"
 
-#define STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
 #define CLEAR_SIGHAND (1ul << 32) /* CLONE_CLEAR_SIGHAND */
 
 enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
 
-/* see sig_watch_deaths() */
-static bool watch_deaths;
+/* see sig_watch_deaths(), sig_watch_all() */
+static bool watch_deaths, watch_all;
 
 static bool ours(int signo, const struct ksigaction *act)
 {
-	return act->handler > 1 || SYNC_SIGNALS & BIT(signo) ||
-	       (watch_deaths && !act->handler && !((DEFAULT_IGNORES | STOPS) & BIT(signo)));
+	return act->handler > 1 || watch_all || SYNC_SIGNALS & BIT(signo) ||
+	       (watch_deaths && !act->handler && !((DEFAULT_IGNORES | DEFAULT_STOPS) & BIT(signo)));
 }
 
 bool sig_host_kills(struct vcpu *v, int signo)
 {
 	const struct ksigaction *act;
 
-	if (signo < 1 || signo > GSIG_MAX || (DEFAULT_IGNORES | STOPS | BIT(9)) & BIT(signo))
+	if (signo < 1 || signo > GSIG_MAX || (DEFAULT_IGNORES | DEFAULT_STOPS | BIT(9)) & BIT(signo))
 		return false;
 	act = &v->sig->acts->a[signo];
 	return !act->handler && !ours(signo, act);
@@ -44,6 +43,8 @@ void action_host(int signo, const struct ksigaction *act)
 		h.mask = ~0ul;
 	}
 	h.flags |= act->flags & (SA_NOCLDSTOP_ | SA_NOCLDWAIT_);
+	if (signo == SIGCHLD && act->handler == 1)
+		h.flags |= SA_NOCLDWAIT_; /* as the kernel sees it where it is ignored */
 	sys4(__NR_rt_sigaction, signo, &h, NULL, 8);
 }
 
@@ -68,6 +69,17 @@ void sig_watch_deaths(struct vcpu *v)
 	for (int n = 1; n <= GSIG_MAX; n++)
 		if (!v->sig->acts->a[n].handler)
 			action_host(n, &v->sig->acts->a[n]);
+}
+
+void sig_watch_all(struct vcpu *v)
+{
+	if (watch_all)
+		return;
+	watch_all = true;
+	rt_lock(&v->sig->acts->lock);
+	for (int n = 1; n <= GSIG_MAX; n++)
+		action_host(n, &v->sig->acts->a[n]);
+	rt_unlock(&v->sig->acts->lock);
 }
 
 static void inherit_host(struct sigacts *a)
@@ -202,21 +214,29 @@ long sig_action(struct vcpu *v, int signo, const struct ksigaction *act, struct 
 	return 0;
 }
 
-static bool ignores_sync(const struct vcpu *v)
+/* ignored by the guest, and yet the host has our handler for it */
+static bool hides_ignored(const struct vcpu *v, int signo)
+{
+	const struct ksigaction *act = &v->sig->acts->a[signo];
+
+	return act->handler == 1 && ours(signo, act);
+}
+
+static bool ignores_ours(const struct vcpu *v)
 {
 	for (int n = 1; n <= GSIG_MAX; n++)
-		if (SYNC_SIGNALS & BIT(n) && v->sig->acts->a[n].handler == 1)
+		if (hides_ignored(v, n))
 			return true;
 	return false;
 }
 
 /* exec leaves ignored signals ignored and resets the others. Ours are never ignored, as long as there is a choice */
-static void ignore_sync(const struct vcpu *v, bool on)
+static void ignore_ours(const struct vcpu *v, bool on)
 {
 	struct ksigaction h = { .handler = 1 };
 
 	for (int n = 1; n <= GSIG_MAX; n++)
-		if (SYNC_SIGNALS & BIT(n) && v->sig->acts->a[n].handler == 1) {
+		if (hides_ignored(v, n)) {
 			if (on)
 				sys4(__NR_rt_sigaction, n, &h, NULL, 8);
 			else
@@ -237,18 +257,18 @@ long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, ch
 		cpu_up.alive(v);
 		return SIG_RESTART;
 	}
-	ignored = ignores_sync(v);
+	ignored = ignores_ours(v);
 	lock = ignored && !held && !v->vfork_child && cpu_thread_count() > 1;
 	if (lock)
 		cache_lock(); /* no kick is ignored: they are sent with it held */
 	if (ignored)
-		ignore_sync(v, true);
+		ignore_ours(v, true);
 	sys4(__NR_rt_sigprocmask, 2, &v->sig->mask, NULL, 8);
 	r = sig_syscall_raw(__NR_execveat, a, &v->pending, &began);
 	host_mask_update(v);
 	cpu_up.alive(v);
 	if (ignored)
-		ignore_sync(v, false);
+		ignore_ours(v, false);
 	if (lock)
 		cache_unlock();
 	return r == -EINTR && !began ? SIG_RESTART : r;
@@ -263,6 +283,24 @@ bool sig_quit(struct vcpu *v)
 		return true;
 	host_mask_update(v);
 	return false;
+}
+
+/* The default action of a stop signal, by the kernel: the whole process stops here until it is continued */
+void action_stop(struct vcpu *v, int signo)
+{
+	struct ksigaction dfl = { 0 };
+	u64 set = BIT(signo);
+
+	if (signo == SIGSTOP) {
+		sys3(__NR_tgkill, v->pid, v->tid, signo);
+		return;
+	}
+	rt_lock(&v->sig->acts->lock);
+	sys4(__NR_rt_sigaction, signo, &dfl, NULL, 8);
+	sys3(__NR_tgkill, v->pid, v->tid, signo);
+	sys4(__NR_rt_sigprocmask, 1 /* SIG_UNBLOCK */, &set, NULL, 8);
+	action_host(signo, &v->sig->acts->a[signo]);
+	rt_unlock(&v->sig->acts->lock);
 }
 
 void __noreturn action_die(struct vcpu *v, int signo)

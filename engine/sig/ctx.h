@@ -15,6 +15,7 @@
 /* signals the CPU itself causes: never blocked at the host, always ours */
 #define SYNC_SIGNALS (BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11)) /* ILL TRAP BUS FPE SEGV */
 #define UNBLOCKABLE (BIT(9) | BIT(19))
+#define DEFAULT_STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
 #define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 
 /* kstack.flags */
@@ -79,6 +80,7 @@ u64 frame_xstate_size(void);
 /* action.c */
 void action_host(int signo, const struct ksigaction *act);
 void __noreturn action_die(struct vcpu *v, int signo);
+void action_stop(struct vcpu *v, int signo);
 
 /* deliver.c */
 void host_mask_update(struct vcpu *v);

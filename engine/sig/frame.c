@@ -156,6 +156,7 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 	v->rip = act->handler;
 	v->rflags &= ~0x10400ul; /* RF, DF */
 	step_set(v, false);
+	v->step.diverted = true;
 	return true;
 }
 

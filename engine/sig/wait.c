@@ -20,6 +20,11 @@ static long decide(struct vcpu *v, long nr, const u64 args[6])
 	bool sa_restart = false, handler = handler_waits(v, &sa_restart);
 	enum sig_restart class = sig_restart_of ? sig_restart_of(nr, args) : RESTART_NEVER;
 
+	if (unlikely(v->traced.on) && class != RESTART_NEVER) { /* its tracer decides whether there is a handler */
+		v->traced.again = v->rip - 2;
+		v->traced.again_class = class;
+		return SIG_RESTART;
+	}
 	switch (class) {
 	case RESTART_NEVER:
 		return -EINTR;
