@@ -62,6 +62,7 @@ struct traced {
 	int group;         /* the stop signal of TRACED_SAID_GROUP */
 	gaddr_t again;     /* an interrupted call is to be made again here, unless a handler decides otherwise; 0: none */
 	u32 again_class;   /* enum sig_restart */
+	u64 shown;         /* what RAX looks like meanwhile */
 	gaddr_t resumed;   /* the call here goes on with the time that is left: the kernel shows restart_syscall */
 	u64 orig_rax;      /* the call the thread is in, or on its way out of (until guest code has run: called), or ~0 */
 	gaddr_t called;    /* where guest code goes on behind it */

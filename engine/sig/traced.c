@@ -40,9 +40,39 @@ static void stand(struct vcpu *v, enum traced_where where)
 	__atomic_store_n(&t->where, TRACED_RUNS, __ATOMIC_RELEASE);
 }
 
+/* Inside the kernel an interrupted call has not been wound back yet, and that is what a tracer sees. True: it looks so now */
+static bool show_interrupted(struct vcpu *v)
+{
+	static const s64 code[] = { [RESTART_SYS] = -512, [RESTART_ALWAYS] = -513, [RESTART_NOHAND] = -514,
+				    [RESTART_BLOCK] = -516 };
+	struct traced *t = &v->traced;
+
+	if (!t->again || t->again != v->rip)
+		return false;
+	t->orig_rax = v->gregs[RAX];
+	t->shown = (u64)code[t->again_class];
+	v->gregs[RAX] = t->shown;
+	v->rip += 2;
+	return true;
+}
+
+/* back again, unless the tracer has sent it elsewhere */
+static void wind_back(struct vcpu *v)
+{
+	struct traced *t = &v->traced;
+
+	if (v->rip == t->again + 2 && v->gregs[RAX] == t->shown && (s64)t->orig_rax >= 0) {
+		v->rip = t->again;
+		v->gregs[RAX] = t->orig_rax;
+	} else {
+		t->again = 0;
+	}
+}
+
 void traced_stop(struct vcpu *v, enum traced_where where, int status, const u8 *info)
 {
 	struct traced *t = &v->traced;
+	bool interrupted = where != TRACED_ENTRY && where != TRACED_EXIT && show_interrupted(v);
 	s32 own[6] = { SIGTRAP, 0, status, 0, v->pid };
 
 	t->status = status;
@@ -53,6 +83,8 @@ void traced_stop(struct vcpu *v, enum traced_where where, int status, const u8 *
 	else
 		memcpy(t->info, own, sizeof(own));
 	stand(v, where);
+	if (interrupted)
+		wind_back(v);
 	t->step = t->on && (t->mode == PTRACE_SINGLESTEP || t->mode == PTRACE_SYSEMU_SINGLESTEP);
 	step_arm(v);
 }
@@ -243,6 +275,8 @@ bool traced_is_word(struct vcpu *v, int signo, const u8 *info, u8 real[128], int
 	memcpy(&value, info + 24, 8);
 	if ((signo != TRACED_BELL && signo != SIGTRAP) || code != TRACED_CODE || value >> 32 != TRACED_MAGIC)
 		return false;
+	if (v->traced.said & TRACED_SAID_SEIZE)
+		v->traced.on = true;
 	if (value & TRACED_WORD_ATTACH)
 		v->traced.attached = v->traced.on = true;
 	if (value & (TRACED_WORD_ATTACH | TRACED_WORD_STOP))
