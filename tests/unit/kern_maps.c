@@ -29,6 +29,8 @@
 #include "kern/kern.h"
 #include "kern/report.h"
 #include "kern/robust.h"
+#include "kern/traced.h"
+#include "kern/tracee.h"
 #include "kern/vma.h"
 
 #define PAGES 64
@@ -98,6 +100,13 @@ void cpu_release_others(void) { }
 void sig_finish_window(struct vcpu *v) { }
 SYSCALL(exec) { return -ENOSYS; }
 SYSCALL(execat) { return -ENOSYS; }
+SYSCALL(ptrace) { return -ENOSYS; }
+SYSCALL(wait4) { return -ENOSYS; }
+SYSCALL(waitid) { return -ENOSYS; }
+void traced_init(void) { }
+void traced_child(struct vcpu *v, bool shares_vm) { }
+bool tracee_any;
+void tracee_written(int pid, gaddr_t at, u64 n) { }
 
 /* ---- both sides ---- */
 
