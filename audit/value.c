@@ -136,11 +136,16 @@ uint64_t flow_target_inside(const struct flow *f, uint64_t end)
 	return 0;
 }
 
+/*
+ * Where a branch leads to, what is known there is what was known at the branch; but of two ways there of which one leads
+ * over a change of stacks that one is followed.
+ */
 bool flow_arrive(struct flow *f, uint64_t at)
 {
 	for (unsigned i = 0; i < f->ntargets; i++)
 		if (f->targets[i].at == at) {
-			f->s = f->targets[i].s;
+			if (!f->s.switched || f->targets[i].s.switched)
+				f->s = f->targets[i].s;
 			f->block++;
 			f->targets[i] = f->targets[--f->ntargets];
 			return true;
