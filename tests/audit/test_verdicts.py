@@ -74,7 +74,8 @@ def whole_root(root):
     try:
         files = result("--root", root, "--level", "closure", "/").files
         programs = sorted(n for n, e in files.items() if e["kind"] == "program" and e.get("interpreter", "").startswith("/lib64/ld-linux-x86")
-                          and "in" not in e and e["by_marks"] != "incomplete" and os.access(root + n, os.X_OK))
+                          and "in" not in e and e["by_marks"] != "incomplete" and os.access(root + n, os.X_OK) and
+                          not os.stat(root + n).st_mode & 0o6000)  # those run natively
         differ, on = [], 0
         for n in programs:
             for policy, t in TUNABLES.items():
