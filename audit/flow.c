@@ -168,6 +168,7 @@ void flow_function(struct code *c, const struct func *fn, const uint8_t *p, size
 	f->c = c;
 	f->fn = fn;
 	f->ntargets = f->ncontexts = f->restored = f->block = 0;
+	f->moved_at = 0;
 	f->saves_sp = f->spins = f->after_call = f->junk = false;
 	c->nseen = 0;
 	c->ssp = false;

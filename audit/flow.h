@@ -72,6 +72,8 @@ struct flow {
 	unsigned ncontexts;
 	unsigned restored; /* registers to be given back that were loaded from elsewhere */
 	uint32_t block; /* changes with every call, jump and branch target: what one piece of straight code did */
+	uint64_t moved_at; /* behind an instruction that added to the stack pointer ... */
+	int moved_by;	   /* ... this register */
 	bool saves_sp, spins, after_call;
 	bool junk; /* this is no code */
 	ZydisDecodedInstruction in;

@@ -156,6 +156,24 @@ static bool changes_nothing(const struct flow *f)
 	       f->in.mnemonic != ZYDIS_MNEMONIC_AND;
 }
 
+/*
+ * Is this the second of add %reg, %rsp and add %reg, %rbp? Room for variables moves the stack pointer alone; moving
+ * the frame pointer along makes another stack of it.
+ */
+static bool moves_frame(struct flow *f)
+{
+	bool wide;
+	int to = flow_gpr(f->op[0].reg.value, &wide), by = flow_gpr(f->op[1].reg.value, &wide);
+
+	if (f->op[0].type != ZYDIS_OPERAND_TYPE_REGISTER || f->op[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
+		return false;
+	if (to == RSP && val_own_stack(f, f->s.reg[RSP])) {
+		f->moved_at = f->pc + f->in.length;
+		f->moved_by = by;
+	}
+	return to == RBP && f->moved_at == f->pc && f->moved_by == by && val_own_stack(f, f->s.reg[RBP]);
+}
+
 void flow_arithmetic(struct flow *f, int sign)
 {
 	struct val a = flow_value(f, &f->op[0]);
@@ -164,6 +182,11 @@ void flow_arithmetic(struct flow *f, int sign)
 
 	if (changes_nothing(f))
 		return;
+	if (sign > 0 && moves_frame(f)) {
+		f->s.reg[RBP] = val_fresh(f, B_OTHER);
+		flow_set_sp(f, f->s.reg[RBP]);
+		return;
+	}
 	if (b->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
 		v = f->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY && val_kind(f, a) == B_RETURN ?
 			    val_fresh(f, B_CODE) :

@@ -197,14 +197,12 @@ static void symbols(struct funcs *f, const struct sec *s)
 static void load_symbols(struct funcs *f)
 {
 	struct sec s;
-	uint32_t i = 0;
+	uint32_t all = 0, dynamic = 0;
 
 	if (f->loaded)
 		return;
 	f->loaded = true;
-	if (elf_next(f->e, &i, SHT_SYMTAB, &s))
-		symbols(f, &s);
-	else if (i = 0, elf_next(f->e, &i, SHT_DYNSYM, &s))
+	if (elf_next(f->e, &all, SHT_SYMTAB, &s) || elf_next(f->e, &dynamic, SHT_DYNSYM, &s))
 		symbols(f, &s);
 	if (f->nsyms)
 		qsort(f->syms, f->nsyms, sizeof(*f->syms), by_address);

@@ -67,19 +67,14 @@ static void location(FILE *f, const struct obj *o, const struct finding *x)
 
 static void result(FILE *f, const struct obj *o, const struct finding *x)
 {
-	char place[64] = "";
+	char place[64] = "", text[2048];
 
 	if (x->addr)
 		snprintf(place, sizeof(place), " at 0x%lx", x->addr);
 	fprintf(f, "{\"ruleId\":\"%s\",\"ruleIndex\":%u,\"level\":\"%s\",\"message\":{\"text\":", rules[x->rule].name, x->rule,
 		level(x->confidence));
-	{
-		char text[2048];
-
-		snprintf(text, sizeof(text), "%s%s%s%s", rules[x->rule].title, place, x->detail ? ": " : "",
-			 x->detail ? x->detail : "");
-		json_put(f, text);
-	}
+	snprintf(text, sizeof(text), "%s%s%s%s", rules[x->rule].title, place, x->detail ? ": " : "", x->detail ? x->detail : "");
+	json_put(f, text);
 	fputs("},", f);
 	location(f, o, x);
 	fprintf(f, ",\"properties\":{\"confidence\":\"%s\"}}\n", confidence_names[x->confidence]);

@@ -32,7 +32,6 @@ static void count(const struct obj *o, struct totals *t)
 	case K_ARCHIVE: t->archives++; break;
 	default: t->others++; break;
 	}
-	t->ibt += (o->marks & MARK_IBT) && o->bits;
 }
 
 void totals_of(const struct audit *a, struct totals *t)
@@ -44,7 +43,6 @@ void totals_of(const struct audit *a, struct totals *t)
 
 		if (o->flags & OF_HIDDEN)
 			continue;
-		t->broken += o->broken != NULL;
 		t->text += o->text;
 		if (o->bits && o->machine != EM_X86_64 && o->machine != EM_386)
 			t->foreign++;

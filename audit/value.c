@@ -136,11 +136,16 @@ uint64_t flow_target_inside(const struct flow *f, uint64_t end)
 	return 0;
 }
 
+/*
+ * Where a branch leads to, what is known there is what was known at the branch; but of two ways there of which one leads
+ * over a change of stacks that one is followed.
+ */
 bool flow_arrive(struct flow *f, uint64_t at)
 {
 	for (unsigned i = 0; i < f->ntargets; i++)
 		if (f->targets[i].at == at) {
-			f->s = f->targets[i].s;
+			if (!f->s.switched || f->targets[i].s.switched)
+				f->s = f->targets[i].s;
 			f->block++;
 			f->targets[i] = f->targets[--f->ntargets];
 			return true;
@@ -149,14 +154,20 @@ bool flow_arrive(struct flow *f, uint64_t at)
 }
 
 /*
- * Registers that a callee may change. One that held an address of the own stack is taken to hold one still, results
- * aside: compilers and hand-written code use such a register again only where they know that the callee leaves it alone.
+ * Registers that a callee may change. One that held an address of the own stack is taken to hold one still: compilers and
+ * hand-written code use such a register again only where they know that the callee leaves it alone. Where results are
+ * returned it may be that or something else.
  */
 void flow_clobber(struct flow *f)
 {
 	for (unsigned r = 0; r < 16; r++) {
+		bool own = val_own_stack(f, f->s.reg[r]), perhaps = val_kind(f, f->s.reg[r]) == B_LOADED;
+
 		if (r == RSP || (GIVEN_BACK >> r & 1))
 			continue;
-		f->s.reg[r] = val_fresh(f, r != RAX && r != RDX && val_own_stack(f, f->s.reg[r]) ? B_FRAME : B_OTHER);
+		if (r == RAX || r == RDX)
+			f->s.reg[r] = val_fresh(f, own || perhaps ? B_LOADED : B_OTHER);
+		else
+			f->s.reg[r] = val_fresh(f, own ? B_FRAME : B_OTHER);
 	}
 }

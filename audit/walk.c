@@ -190,7 +190,6 @@ static void named(struct pool *p, struct worker *w, const char *path, const char
 {
 	int fd;
 
-	/* which part a folder's files belong to is asked when they are found */
 	if (!may_open(w, path)) {
 		worker_trouble(w, path, "neither a file nor a folder");
 		return;
@@ -202,6 +201,7 @@ static void named(struct pool *p, struct worker *w, const char *path, const char
 		lost(w, path);
 		return;
 	}
+	/* which part of the work a folder's files belong to is asked when they are found */
 	switch (file_read(w, fd, path, true)) {
 	case FILE_DONE: break;
 	case FILE_FOLDER: folder(p, w, fd, strcmp(path, "/") ? path : "", 0); break;

@@ -221,7 +221,10 @@ ok("no database", r.status == 3 and "text.db: " in r.err and "lib1.so" in r.out,
 r = audit("--db", "nodir/x.db", "-l", "set")
 ok("in a folder that is not there", r.status == 3 and "nodir/x.db: " in r.err and "lib1.so" in r.out, r)
 before = read("whole.db")
-r = audit("--db", "whole.db", "-l", "set", "/usr/bin", setup=lambda: resource.setrlimit(
+os.makedirs("many")
+for n in range(300):
+    shutil.copy("a.o", "many/%03d.o" % n)
+r = audit("--db", "whole.db", "-l", "set", "many", setup=lambda: resource.setrlimit(
     resource.RLIMIT_FSIZE, (len(before) + 8192, len(before) + 8192)))
 ok("a full disk: told, the results are shown, the old contents stay", r.status == 3 and "whole.db: " in r.err and
    "lib1.so" in r.out and rows("whole.db", "PRAGMA integrity_check") == [("ok",)] and
