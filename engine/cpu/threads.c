@@ -13,7 +13,7 @@
 
 struct vcpu *cpu_threads;
 static u32 count, strangers; /* how many, and how many of them are such */
-static struct rt_lock list_lock; /* who changes the list has cache_lock, too; comes first */
+static struct rt_lock list_lock __forked; /* who changes the list has cache_lock, too; comes first */
 void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
 void cpu_threads_lock(void)
