@@ -6,6 +6,7 @@
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include "cpu/cpu.h"
+#include "cpu/heirs.h"
 #include "cpu/stop.h"
 #include "cpu/window.h"
 #include "gnomon/board.h"
@@ -128,8 +129,10 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	u64 stack = ca->stack ? ca->stack + ca->stack_size : 0;
 	struct shstk_copy copy;
-	long ret = shstk_fork_prepare(v, &copy);
+	long ret;
 
+	heirs_before_fork(v);
+	ret = shstk_fork_prepare(v, &copy);
 	if (ret)
 		return ret;
 	cpu_up.hold_signals(v, false);
@@ -172,6 +175,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 		v->own_lo = v->own_size = 0;
 	if (cpu_up.fork)
 		(void)!cpu_up.fork(2);
+	heirs_in_child(); /* kern/ had the locks until now */
 	shstk_fork_child(v, &copy);
 	if (stack)
 		v->gregs[RSP] = stack;
