@@ -37,7 +37,7 @@ static u64 meta_used, meta_size;
 static u32 *hash, *page_hash;
 static u32 hash_bits, hash_used, npages;
 static struct code_page *last_page; /* page_find()'s last answer */
-static struct rt_lock lock;
+static struct rt_lock lock __forked;
 static bool orphaned; /* some holder was killed, and nothing was flushed since */
 
 void arena_set_tiny(void);
@@ -45,7 +45,8 @@ void arena_reset_all(void);
 
 bool cache_lock(void)
 {
-	orphaned |= rt_lock(&lock);
+	if (unlikely(rt_lock(&lock)))
+		orphaned = true;
 	return orphaned;
 }
 

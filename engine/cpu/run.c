@@ -7,6 +7,7 @@
 #include <linux/mman.h>
 #include "cpu/cpu.h"
 #include "cpu/emul.h"
+#include "cpu/heirs.h"
 #include "cpu/window.h"
 #include "gnomon/board.h"
 #include "gnomon/exit.h"
@@ -150,6 +151,7 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 	}
 	if (b->flags & BLOCK_STRADDLE)
 		cpu_up.guard_code(PAGE_DOWN(pc) + PAGE_SIZE);
+	heirs_note(b);
 	v->stat_blocks++;
 	v->stat_build += cpu_stats_clock() - t0;
 	return b;
@@ -291,6 +293,8 @@ void cpu_on_exit(struct vcpu *v)
 			cache_link(x, b, host);
 		else if (host == block_host(b))
 			cache_link(x, b, host - RECIPE_ENTRY_LEN);
+		if (x->to)
+			heirs_note_link(x);
 	}
 	cache_unlock();
 	if (host) {

@@ -6,6 +6,7 @@
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include "cpu/cpu.h"
+#include "cpu/heirs.h"
 #include "cpu/stop.h"
 #include "cpu/window.h"
 #include "gnomon/board.h"
@@ -13,7 +14,7 @@
 
 struct vcpu *cpu_threads;
 static u32 count, strangers; /* how many, and how many of them are such */
-static struct rt_lock list_lock; /* who changes the list has cache_lock, too; comes first */
+static struct rt_lock list_lock __forked; /* who changes the list has cache_lock, too; comes first */
 void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
 void cpu_threads_lock(void)
@@ -129,8 +130,10 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	u64 stack = ca->stack ? ca->stack + ca->stack_size : 0;
 	struct shstk_copy copy;
-	long ret = shstk_fork_prepare(v, &copy);
+	long ret;
 
+	heirs_before_fork(v);
+	ret = shstk_fork_prepare(v, &copy);
 	if (ret)
 		return ret;
 	cpu_up.hold_signals(v, false);
@@ -173,6 +176,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 		v->own_lo = v->own_size = 0;
 	if (cpu_up.fork)
 		(void)!cpu_up.fork(2);
+	heirs_in_child(); /* kern/ had the locks until now */
 	shstk_fork_child(v, &copy);
 	if (stack)
 		v->gregs[RSP] = stack;

@@ -34,6 +34,9 @@ extern struct xlate_opts xlate_opts;
  * table space (the caller flushes and tries again). */
 struct block *xlate_block(const struct xlate_source *src, u8 res);
 
+/* links the direct exit, if it is not yet and what it leads to is translated */
+void xlate_link(struct exit *x);
+
 /* is this instruction copied, as it is or with other registers? Not if it branches, or if the engine executes it */
 bool xlate_copies(const struct insn *in);
 

@@ -2,6 +2,9 @@
 # large: erlang-base
 # needs: erl erlc escript
 # timeout: 180
+# expect: stack-switch memfd:vmem* -
+# may: * memfd:vmem* *
+# may: unwind libc.so.6 _dl_catch_exception
 # Erlang with its JIT: thousands of processes, messages, links, exceptions, tables, a socket, a port, big numbers.
 set -eu
 cat >t.erl <<'END'

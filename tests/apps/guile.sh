@@ -2,6 +2,10 @@
 # large: guile-3.0
 # needs: guile
 # timeout: 120
+# expect: never-called (generated) -
+# may: * (generated) -
+# may: * libguile-*.so.* *
+# The JIT pops what a call has pushed, keeps it in its own frames and returns there by pushing it again.
 # Guile: its compiler and JIT, continuations, delimited too, dynamic winding, exceptions, threads, signals, big numbers, a child.
 set -eu
 cat >prog.scm <<'END'

@@ -2,6 +2,8 @@
 # large: mono-runtime mono-mcs
 # needs: mono mcs
 # timeout: 240
+# expect: unwind (generated) -
+# may: unwind * *
 # Mono: its compiler, JIT, interpreter and collector; exceptions, null pointers from signals, threads, tasks, callbacks, sockets.
 set -eu
 cat >t.cs <<'END'
