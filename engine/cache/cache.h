@@ -56,7 +56,8 @@ extern u64 cache_seg_size;
 #define RES_STEP 4 /* not a residency: a block of one instruction, for a guest that single-steps (cpu/step.c) */
 
 #define BLOCK_DEAD 1
-#define BLOCK_STRADDLE 2   /* one instruction over two pages, listed in both */
+#define BLOCK_STRADDLE 2   /* reaches into the next page, listed in both */
+#define BLOCK_CRITICAL 4   /* a critical section (xlate/critical.c) */
 
 /* Ways into a block for indirect branches: each checks SLOT_TARGET against the block's address. The predicted ones go
  * on to the thread's table where they differ, those in the table to the engine. */

@@ -55,6 +55,8 @@ void cpu_prepare(struct vcpu *v);
 struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res);
 /* [holds: cache_lock] one for the instruction at v->rip alone; `code`, if not NULL, stands for its bytes */
 struct block *cpu_build_step(struct vcpu *v, const u8 *code);
+/* rseq.c: [holds: cache_lock] looks whether a critical section is under way that nobody knows yet */
+void rseq_learn(struct vcpu *v);
 /* step.c */
 void step_one(struct vcpu *v);
 void step_exit(struct vcpu *v);

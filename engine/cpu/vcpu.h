@@ -64,6 +64,7 @@ struct vcpu {
 	gaddr_t switch_pc;       /* SLOT_SWITCH: the last instruction that loaded RSP from elsewhere, */
 	u64 switch_from, switch_to; /* and RSP around it */
 	gaddr_t slice_pc;        /* SLOT_SLICE: the last one that added a register to RSP */
+	u64 rseq_field, rseq_used, rseq_none; /* SLOT_RSEQ and the two behind it */
 	u32 left;                /* SLOT_LEFT: the thread has ended, its kit is free (cpu/kit.c) */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
@@ -120,6 +121,8 @@ struct vcpu {
 	u32 next_run;
 	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
 	u32 chaos;
+	u32 rseq_sig;            /* what stands in front of abort handlers */
+	u64 rseq_seen;           /* the last descriptor that rseq_learn() looked at */
 };
 
 #define PEND_SIGNAL 1  /* sig/ has something to deliver */

@@ -60,6 +60,8 @@ static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act,
 	struct sigctx *s = v->sig;
 	u64 mask = s->restore_mask ? s->saved_mask : s->mask;
 
+	if (!rseq_interrupt(v))
+		action_die(v, SIGSEGV);
 	if (!frame_build(v, signo, act, mask, info, s->trap_err, s->trapno, s->cr2)) {
 		if (signo == SIGSEGV)
 			action_die(v, SIGSEGV);
