@@ -339,8 +339,15 @@ static void which_cpu(void)
 	sched_setaffinity(0, sizeof(all), &all);
 }
 
+/* has no area */
+static int shares_memory(void *p)
+{
+	return (int)-call(area(), __rseq_size < 32 ? 32 : __rseq_size, 1, 0x53053053);
+}
+
 static void children(void)
 {
+	static char stack[65536] __attribute__((aligned(16)));
 	unsigned len = __rseq_size < 32 ? 32 : __rseq_size;
 	int status;
 	pid_t pid;
@@ -354,9 +361,7 @@ static void children(void)
 	}
 	waitpid(pid, &status, 0);
 	CHECK_EQ(status, EBUSY << 8);
-	pid = vfork();
-	if (pid == 0) /* shares memory: has none */
-		_exit(-call(area(), len, 1, 0x53053053));
+	pid = clone(shares_memory, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
 	waitpid(pid, &status, 0);
 	CHECK_EQ(status, EINVAL << 8);
 }
