@@ -94,10 +94,12 @@ static inline u64 shstk_top(const struct vcpu *v)
 	return v->ss.twin + (v->ss.hi - v->ss.lo);
 }
 /* a word of the live part; the guest may have taken the memory of its own shadow stack away */
-static inline u64 shstk_word(u64 twin_sp)
+static inline u64 shstk_word(const struct vcpu *v, u64 twin_sp)
 {
 	u64 word;
 
+	if (likely(!v->guest_ss))
+		return *shstk_slot(twin_sp);
 	return rt_copy_from_guest(&word, (gaddr_t)shstk_slot(twin_sp), 8) ? 0 : word;
 }
 /* Does the slot hold what a far call leaves, the address behind its 24 bytes? Above it are its return address and CS. */
@@ -105,7 +107,7 @@ static inline bool shstk_is_far(const struct vcpu *v, u64 twin_sp)
 {
 	u64 behind = twin_sp - v->ss.twin + v->ss.lo + 24;
 
-	return shstk_word(twin_sp) == behind || shstk_word(twin_sp) == behind + 4;
+	return shstk_word(v, twin_sp) == behind || shstk_word(v, twin_sp) == behind + 4;
 }
 /* The areas of a shadow stack of s->hi - s->lo bytes; its alias has this protection, and nothing in it. 0 or -errno */
 long shstk_areas(struct shstk *s, int alias_prot) __must_check;

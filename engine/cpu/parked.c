@@ -79,7 +79,7 @@ void parked_put(struct vcpu *v, u64 until, u64 rsp)
 
 		if (at < own_lo || at > own_hi) {
 			if (!cpu_same_stack(v, at, rsp)) {
-				put(p, shstk_word(t), at);
+				put(p, shstk_word(v, t), at);
 				continue;
 			}
 			own_lo = min(own_lo, at);

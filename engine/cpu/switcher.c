@@ -138,7 +138,7 @@ static struct switcher search(struct vcpu *v, gaddr_t from)
 
 static struct switcher from_code(struct vcpu *v)
 {
-	u64 newest = v->twin_sp < shstk_top(v) ? shstk_word(v->twin_sp) : 0;
+	u64 newest = v->twin_sp < shstk_top(v) ? shstk_word(v, v->twin_sp) : 0;
 	struct switch_memo *m = &v->switches[(newest ^ v->rip) % SWITCH_MEMOS];
 	struct switcher s = { 0 };
 

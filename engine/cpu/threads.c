@@ -288,7 +288,7 @@ static void drop_child(struct vcpu *c)
 static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	struct vcpu *c = kit_get();
-	u64 newest[2] = { shstk_word(v->twin_sp), *shstk_rec(v->twin_sp) };
+	u64 newest[2] = { shstk_word(v, v->twin_sp), *shstk_rec(v->twin_sp) };
 	long ret;
 
 	if (!c)

@@ -9,6 +9,7 @@
 #include "rt/engine.h"
 
 #define OLDER_MAX (2ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
+#define NEWEST 64
 #define PAD_REACH (1ul << 20) /* a landing pad and the call it belongs to are in one function */
 #define STACK_MAX (64ul << 20) /* two stacks without a guard between them are told apart by this at least */
 
@@ -73,7 +74,7 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 		if ((at < low || at > max(high, base)) && !cpu_same_stack(v, base, at))
 			break;
 		low = min(low, at);
-		w->token = shstk_word(w->t) & SHSTK_TOKEN;
+		w->token = shstk_word(v, w->t) & SHSTK_TOKEN;
 		if (at <= high)
 			continue;
 		high = at;
@@ -83,7 +84,7 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 			continue;
 		if (at == rsp && !p->victim)
 			p->victim = w->t;
-		if (at == rsp && shstk_word(w->t) == word)
+		if (at == rsp && shstk_word(v, w->t) == word)
 			p->frame = w->t;
 		if (at > rsp && !p->above)
 			p->above = w->t;
@@ -102,16 +103,17 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 			break;
 		low = min(low, at);
 		high = max(high, at);
-		w->token = shstk_word(w->t) & SHSTK_TOKEN;
+		w->token = shstk_word(v, w->t) & SHSTK_TOKEN;
 	}
 }
 
-static u64 find_older(struct vcpu *v, u64 rsp, u64 word)
+/* this very frame among the newest `most` ones */
+static u64 find_frame(struct vcpu *v, u64 rsp, u64 word, u64 most)
 {
-	u64 end = min(shstk_top(v), v->twin_sp + 8 * OLDER_MAX);
+	u64 end = min(shstk_top(v), v->twin_sp + 8 * most);
 
 	for (u64 t = v->twin_sp; t < end; t += 8)
-		if (*shstk_rec(t) == rsp && shstk_word(t) == word)
+		if (*shstk_rec(t) == rsp && shstk_word(v, t) == word)
 			return t;
 	return 0;
 }
@@ -123,6 +125,9 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 	struct place p = { 0 };
 	u64 end = v->twin_sp + 8 * OLDER_MAX;
 
+	/* who switches often: what was parked is not looked for everywhere else first */
+	if (parked_has(v, rsp, word) && !find_frame(v, rsp, word, NEWEST))
+		return (struct place){ .parked = true };
 	while (w.t < shstk_top(v) && !p.frame && w.t < end) {
 		if (w.token) {
 			walk_stack(v, &w, rsp, word, &p);
@@ -133,7 +138,7 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 	}
 	p.same = p.frame || p.victim || p.above;
 	if (!p.frame) {
-		p.frame = find_older(v, rsp, word);
+		p.frame = find_frame(v, rsp, word, OLDER_MAX);
 		p.same &= !p.frame;
 		p.parked = !p.frame && parked_has(v, rsp, word);
 	}
@@ -207,7 +212,7 @@ static void fill_frames(struct vcpu *v, struct violation *viol)
 	for (u64 t = v->twin_sp; t < shstk_top(v) && viol->nframes < VIOL_FRAMES; t += 8) {
 		bool far = shstk_is_far(v, t);
 
-		viol->frames[viol->nframes++] = shstk_word(far ? t + 8 : t);
+		viol->frames[viol->nframes++] = shstk_word(v, far ? t + 8 : t);
 		t += far ? 16 : 0;
 	}
 }
@@ -235,7 +240,7 @@ static bool is_recognised(struct vcpu *v, u32 class, const struct place *p, stru
 	default:
 		return false;
 	}
-	home = at ? shstk_word(at) : 0;
+	home = at ? shstk_word(v, at) : 0;
 	return home && s->pc && s->returns && word - home + PAD_REACH < 2 * PAD_REACH;
 }
 
@@ -256,7 +261,7 @@ static bool report(struct vcpu *v, struct violation *viol, u64 word, bool recogn
 	if (what == GN_ALLOW)
 		return true;
 	if (t < shstk_top(v)) {
-		viol->expected = shstk_word(shstk_is_far(v, t) ? t + 8 : t);
+		viol->expected = shstk_word(v, shstk_is_far(v, t) ? t + 8 : t);
 		viol->call = switcher_call_site(viol->expected);
 	}
 	viol->ret = v->rip;
@@ -294,7 +299,7 @@ bool violation_far(struct vcpu *v, u64 cs, u64 rip)
 	struct violation viol = { .class = GN_CP_OTHER };
 	u64 t = v->twin_sp, top = shstk_top(v);
 
-	while (t + 24 <= top && !(shstk_is_far(v, t) && shstk_word(t + 8) == rip && shstk_word(t + 16) == cs &&
+	while (t + 24 <= top && !(shstk_is_far(v, t) && shstk_word(v, t + 8) == rip && shstk_word(v, t + 16) == cs &&
 				  *shstk_rec(t) == v->gregs[RSP]))
 		t += 8;
 	if (t + 24 <= top) {
