@@ -173,12 +173,15 @@ struct switcher {
 	bool returns;
 };
 struct switcher switcher_find(struct vcpu *v);
-/* parked.c: keeps the frames newer than the one at `until` that are not on rsp's stack */
-void parked_put(struct vcpu *v, u64 until, u64 rsp);
-/* is a frame pushed at rsp with this word kept? Then the frames of its stack come back, without it */
+/* parked.c: keeps the frames newer than the one at `until` that are not on the stack of `besides` (0: no such stack). Returns
+ * the first one that is not kept, for it belongs to a signal */
+u64 parked_put(struct vcpu *v, u64 until, u64 besides);
+/* is a frame pushed at rsp with this word kept? Then those of its stack come back, without it */
 bool parked_has(struct vcpu *v, u64 rsp, u64 word);
-void parked_resume(struct vcpu *v, u64 rsp, u64 word);
-void parked_release(struct vcpu *v);
+void parked_resume(struct vcpu *v, u64 rsp);
+/* a frame at rsp is one of those that are still to come back to this stack: done */
+bool parked_more(struct vcpu *v, u64 rsp);
+void parked_after_fork(void);
 /* the call that pushed `next`, or 0 */
 gaddr_t switcher_call_site(gaddr_t next);
 /* the same for a far return or IRET to cs:rip; SSP moves only if it leads to a frame that matches */

@@ -159,6 +159,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	cache_after_fork();
 	rt_lock_after_fork(&list_lock);
 	stop_after_fork();
+	parked_after_fork();
 	kit_after_fork(v, cpu_threads);
 	v->next = v->prev = NULL;
 	v->stranger = false;

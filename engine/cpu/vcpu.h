@@ -11,7 +11,6 @@
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
-struct parked;   /* cpu/parked.c */
 #define ENGINE_STACK (64ul << 10)
 #define CPU_SIG_ROOM (64ul << 10)
 
@@ -119,7 +118,10 @@ struct vcpu {
 		gaddr_t lo, end;
 	} runs[4];
 	u32 next_run;
-	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
+	u64 more, more_id;       /* where the stack that was come back to goes on in the table of parked.c; 0: nowhere */
+	u64 more_at;             /* the twin behind the last frame that is back */
+	u64 base_at;             /* where twin_sp was when the last stack was left: frames below are the present one's; 0: none was */
+	gaddr_t base_pc;         /* and who left it */
 	u32 chaos;
 	u32 rseq_sig;            /* what stands in front of abort handlers */
 	u64 rseq_seen;           /* the last descriptor that rseq_learn() looked at */

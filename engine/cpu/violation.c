@@ -22,6 +22,7 @@ struct place {
 	u64 skipped; /* the oldest live frame that RSP has passed on its stack; 0 = none */
 	bool known_stack; /* RSP lies on such a stack */
 	bool parked;      /* a stack that was left, and is back */
+	bool shared;      /* RSP lies in memory that is several stacks */
 };
 
 /* `token`: the last of a stack's frames belongs to a signal, so that what follows was interrupted for it */
@@ -156,17 +157,72 @@ static bool is_retpoline(gaddr_t ret)
 }
 
 /*
+ * Memory that several stacks are pieces of, as goroutines' are, with nothing between them. It is known by its end, once a
+ * switch inside it has been seen; and so is the instruction that made it.
+ */
+#define SHARED_MAX 16u
+static u64 shared_ends[SHARED_MAX], shared_switchers[SHARED_MAX];
+
+static bool is_among(const u64 *list, u64 x)
+{
+	for (u32 i = 0; i < SHARED_MAX; i++)
+		if (__atomic_load_n(&list[i], __ATOMIC_RELAXED) == x)
+			return true;
+	return false;
+}
+
+static void remember(u64 *list, u64 x)
+{
+	static u32 next;
+
+	if (!is_among(list, x))
+		__atomic_store_n(&list[__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % SHARED_MAX], x, __ATOMIC_RELAXED);
+}
+
+static bool is_shared(struct vcpu *v, u64 rsp)
+{
+	return __atomic_load_n(&shared_switchers[0], __ATOMIC_RELAXED) && is_among(shared_ends, run_end(v, rsp));
+}
+
+/* Was the last load of RSP a switch to where RSP is now? */
+static bool loaded_here(struct vcpu *v)
+{
+	u64 far = v->switch_from > v->switch_to ? v->switch_from - v->switch_to : v->switch_to - v->switch_from;
+
+	return v->switch_pc && far >= PAGE_SIZE && v->gregs[RSP] - v->switch_to < PAGE_SIZE;
+}
+
+static bool switched_inside(struct vcpu *v)
+{
+	return loaded_here(v) && is_among(shared_switchers, v->switch_pc);
+}
+
+/* a switch, although RSP is near the newest frames: what it is near to is not one stack */
+static void note_shared(struct vcpu *v, const struct place *p, const struct switcher *s)
+{
+	if (!p->known_stack || p->parked || p->frame || s->pc != v->switch_pc || !loaded_here(v))
+		return;
+	remember(shared_ends, run_end(v, v->gregs[RSP]));
+	remember(shared_switchers, s->pc);
+}
+
+/*
  * Where the stack pointer is at home, a return to what was not pushed is a push and a ret; where it is not, somebody
  * moved it. Stacks that are pieces of one mapping cannot be told apart by their addresses: there it counts whether RSP
  * was loaded, and by whom (a runtime that jumps behind it; an exception, which returns itself, is no switch). And where
  * the stack stays and what is on it is exchanged, the words are the return addresses of other calls.
  */
-static u32 classify(struct vcpu *v, const struct place *p, u64 word, struct switcher *s)
+static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *s)
 {
 	bool away = (p->frame && !p->same) || p->parked || (!p->known_stack && v->twin_sp < shstk_top(v));
 
-	if (p->frame && p->same)
-		return GN_UNWIND;
+	p->shared = is_shared(v, v->gregs[RSP]);
+	if (p->frame && p->same) {
+		if (!p->shared || !switched_inside(v))
+			return GN_UNWIND;
+		*s = (struct switcher){ v->switch_pc, false };
+		return GN_STACK_SWITCH;
+	}
 	if (p->known_stack && v->slice_pc && switcher_call_site(word)) {
 		*s = (struct switcher){ v->slice_pc, false };
 		return GN_STACK_SWITCH;
@@ -174,6 +230,10 @@ static u32 classify(struct vcpu *v, const struct place *p, u64 word, struct swit
 	if (p->victim && !away)
 		return is_retpoline(v->rip) ? GN_NEVER_CALLED : GN_OVERWRITTEN;
 	*s = switcher_find(v);
+	if (!s->pc && v->base_pc && v->twin_sp == v->base_at) { /* a stack ends, which nobody called on */
+		s->pc = v->base_pc;
+		return GN_STACK_SWITCH;
+	}
 	return away || (s->pc && !(p->above && s->returns)) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
 }
 
@@ -189,17 +249,30 @@ static void enter_new_stack(struct vcpu *v)
 		(void)shstk_push(v, word, at);
 }
 
+/* RSP is on another stack, whose frames are not there: those that are belong to the one it has left */
+static void leave_stack(struct vcpu *v, gaddr_t switcher)
+{
+	if (!v->guest_ss)
+		v->twin_sp = parked_put(v, shstk_top(v), 0);
+	v->more = 0;
+	v->base_at = v->twin_sp;
+	v->base_pc = switcher;
+}
+
 /* what the run goes on with: without this frame, and without those that RSP has passed */
-static void drop_frames(struct vcpu *v, const struct place *p, u32 class, u64 word)
+static void drop_frames(struct vcpu *v, const struct place *p, u32 class, gaddr_t switcher)
 {
 	u64 rsp = v->gregs[RSP];
 
 	if (p->frame) {
-		if (class == GN_STACK_SWITCH)
-			parked_put(v, p->frame, rsp);
+		if (class == GN_STACK_SWITCH && !v->guest_ss)
+			(void)parked_put(v, p->frame, p->shared ? 0 : rsp);
 		v->twin_sp = p->frame + 8;
 	} else if (p->parked) {
-		parked_resume(v, rsp, word);
+		leave_stack(v, switcher);
+		parked_resume(v, rsp);
+	} else if (class == GN_STACK_SWITCH && (!p->known_stack || p->shared)) {
+		leave_stack(v, switcher);
 	} else if (class != GN_STACK_SWITCH && p->victim) {
 		v->twin_sp = p->victim + 8;
 	} else if (class != GN_STACK_SWITCH && p->above) {
@@ -280,15 +353,21 @@ bool violation_return(struct vcpu *v, u64 word)
 	struct place p;
 
 	memset(v->runs, 0, sizeof(v->runs));
+	if (parked_more(v, v->gregs[RSP]) && *shstk_rec(v->twin_sp) == v->gregs[RSP] && shstk_word(v, v->twin_sp) == word) {
+		v->twin_sp += 8;
+		return true;
+	}
 	p = look_for(v, v->gregs[RSP], word);
 	viol.class = classify(v, &p, word, &s);
 	viol.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0;
 
-	if (viol.class == GN_STACK_SWITCH)
+	if (viol.class == GN_STACK_SWITCH) {
 		viol.switcher = s.pc;
+		note_shared(v, &p, &s);
+	}
 	if (!report(v, &viol, word, is_recognised(v, viol.class, &p, &s, word)))
 		return false;
-	drop_frames(v, &p, viol.class, word);
+	drop_frames(v, &p, viol.class, viol.switcher);
 	if (viol.class == GN_STACK_SWITCH && !p.frame && !p.parked && eng.set.mode == GN_MODE_PROTECT)
 		enter_new_stack(v);
 	return true;
