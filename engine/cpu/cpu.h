@@ -179,9 +179,11 @@ u64 parked_put(struct vcpu *v, u64 until, u64 besides);
 /* is a frame pushed at rsp with this word kept? Then those of its stack come back, without it */
 bool parked_has(struct vcpu *v, u64 rsp, u64 word);
 void parked_resume(struct vcpu *v, u64 rsp);
-/* a frame at rsp is one of those that are still to come back to this stack: done */
-bool parked_more(struct vcpu *v, u64 rsp);
+/* a frame at rsp, with this word (0: any), is one of those that are still to come back to this stack: done */
+bool parked_more(struct vcpu *v, u64 rsp, u64 word);
 void parked_after_fork(void);
+/* violation.c: is that memory several stacks? */
+bool stacks_shared(u64 rsp);
 /* the call that pushed `next`, or 0 */
 gaddr_t switcher_call_site(gaddr_t next);
 /* the same for a far return or IRET to cs:rip; SSP moves only if it leads to a frame that matches */

@@ -113,35 +113,59 @@ static u64 twins_epoch(struct vcpu *v)
 	return epoch;
 }
 
+/* the frames below the newest one that belongs to a signal, or `until` */
+static u64 end_of_frames(struct vcpu *v, u64 until)
+{
+	u64 t = v->twin_sp;
+
+	while (t < until && !(shstk_word(v, t) & SHSTK_TOKEN) && !shstk_is_far(v, t))
+		t += 8;
+	return t;
+}
+
+/* [holds: lock] where the frame at `at` returns to: the one put in before it, or one that the stack pointer had not passed then */
+static u64 above(struct vcpu *v, u64 last, u64 at)
+{
+	struct frame *f;
+
+	if (!last || !cpu_same_stack(v, last, at))
+		return 0;
+	while (last && last <= at) {
+		f = lookup(last);
+		last = f && !stacks_shared(at) ? f->up : 0;
+	}
+	return last;
+}
+
+static struct frame *put(struct vcpu *v, u64 t, u64 up, u64 epoch)
+{
+	u64 at = *shstk_rec(t);
+	struct frame *f = insert(at), *next = lookup(up);
+
+	if (f)
+		*f = (struct frame){ .rsp = at, .word = shstk_word(v, t), .twin = *(u64 *)t, .epoch = epoch,
+				     .up = up, .id = next ? next->id : ++last_id };
+	return f;
+}
+
 u64 parked_put(struct vcpu *v, u64 until, u64 besides)
 {
-	u64 epoch = twins_epoch(v), last = 0, t;
+	u64 end = end_of_frames(v, until), epoch = twins_epoch(v), last = 0;
 
 	take_lock();
-	for (t = v->twin_sp; t < until; t += 8) {
-		u64 word = shstk_word(v, t), at = *shstk_rec(t);
-		struct frame *f;
+	for (u64 t = end; t > v->twin_sp;) {
+		u64 at = *shstk_rec(t -= 8);
 
-		if (word & SHSTK_TOKEN || shstk_is_far(v, t))
-			break;
+		if (t + 8 == v->more_at)
+			last = v->more;
 		if (besides && cpu_same_stack(v, at, besides))
 			continue; /* left behind on the stack that goes on: nobody returns there */
-		f = insert(at);
-		if (!f)
+		if (!put(v, t, above(v, last, at), epoch))
 			break;
-		*f = (struct frame){ .rsp = at, .word = word, .twin = *(u64 *)t, .epoch = epoch };
-		if (last && at > last && cpu_same_stack(v, last, at)) {
-			f->id = last_id;
-			f = lookup(last);
-			if (f)
-				f->up = at;
-		} else {
-			f->id = ++last_id;
-		}
 		last = at;
 	}
 	rt_unlock(&lock);
-	return t;
+	return end;
 }
 
 bool parked_has(struct vcpu *v, u64 rsp, u64 word)
@@ -197,7 +221,16 @@ void parked_resume(struct vcpu *v, u64 rsp)
 	rt_unlock(&lock);
 }
 
-bool parked_more(struct vcpu *v, u64 rsp)
+/* has the stack pointer passed rsp before, without a return, and come back with other calls? */
+static bool called_since(struct vcpu *v, u64 rsp)
+{
+	for (u64 t = v->twin_sp; t < v->more_at; t += 8)
+		if (*shstk_rec(t) >= rsp && cpu_same_stack(v, *shstk_rec(t), rsp))
+			return true;
+	return false;
+}
+
+bool parked_more(struct vcpu *v, u64 rsp, u64 word)
 {
 	struct frame *f;
 	bool ret = false;
@@ -206,8 +239,9 @@ bool parked_more(struct vcpu *v, u64 rsp)
 		return false;
 	take_lock();
 	f = lookup(rsp);
-	ret = f && f->id == v->more_id;
+	ret = f && f->id == v->more_id && (!word || f->word == word);
 	rt_unlock(&lock);
+	ret = ret && !called_since(v, rsp);
 	if (!ret)
 		return false;
 	/* what is left of the newer ones is dead, or of another stack */

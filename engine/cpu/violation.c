@@ -157,53 +157,66 @@ static bool is_retpoline(gaddr_t ret)
 }
 
 /*
- * Memory that several stacks are pieces of, as goroutines' are, with nothing between them. It is known by its end, once a
- * switch inside it has been seen; and so is the instruction that made it.
+ * Memory that several stacks are pieces of, as goroutines' are, with nothing between them: known once a switch inside it has
+ * been seen; and so is the instruction that made it. Changed by whoever finds something; who reads half of it is not sure yet.
  */
 #define SHARED_MAX 16u
-static u64 shared_ends[SHARED_MAX], shared_switchers[SHARED_MAX];
+static struct range {
+	u64 lo, hi;
+} shared[SHARED_MAX];
+static u64 shared_switchers[SHARED_MAX];
 
-static bool is_among(const u64 *list, u64 x)
+static bool is_switcher(gaddr_t pc)
 {
-	for (u32 i = 0; i < SHARED_MAX; i++)
-		if (__atomic_load_n(&list[i], __ATOMIC_RELAXED) == x)
+	for (u32 i = 0; i < SHARED_MAX && shared_switchers[i]; i++)
+		if (shared_switchers[i] == pc)
 			return true;
 	return false;
 }
 
-static void remember(u64 *list, u64 x)
+bool stacks_shared(u64 rsp)
 {
-	static u32 next;
-
-	if (!is_among(list, x))
-		__atomic_store_n(&list[__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % SHARED_MAX], x, __ATOMIC_RELAXED);
+	for (u32 i = 0; i < SHARED_MAX && shared[i].hi; i++)
+		if (rsp >= shared[i].lo && rsp < shared[i].hi)
+			return true;
+	return false;
 }
 
-static bool is_shared(struct vcpu *v, u64 rsp)
+static void share(struct vcpu *v, u64 a, u64 b)
 {
-	return __atomic_load_n(&shared_switchers[0], __ATOMIC_RELAXED) && is_among(shared_ends, run_end(v, rsp));
+	u32 i;
+
+	for (i = 0; i < SHARED_MAX - 1 && shared[i].hi && run_end(v, shared[i].lo) != run_end(v, a); i++)
+		;
+	shared[i].lo = shared[i].hi ? min(shared[i].lo, min(a, b)) : min(a, b);
+	shared[i].hi = max(shared[i].hi, max(a, b) + PAGE_SIZE);
+}
+
+static void remember_switcher(gaddr_t pc)
+{
+	u32 i;
+
+	for (i = 0; i < SHARED_MAX - 1 && shared_switchers[i] && shared_switchers[i] != pc; i++)
+		;
+	shared_switchers[i] = pc;
 }
 
 /* Was the last load of RSP a switch to where RSP is now? */
 static bool loaded_here(struct vcpu *v)
 {
-	u64 far = v->switch_from > v->switch_to ? v->switch_from - v->switch_to : v->switch_to - v->switch_from;
+	u64 far = max(v->switch_from, v->switch_to) - min(v->switch_from, v->switch_to);
 
 	return v->switch_pc && far >= PAGE_SIZE && v->gregs[RSP] - v->switch_to < PAGE_SIZE;
-}
-
-static bool switched_inside(struct vcpu *v)
-{
-	return loaded_here(v) && is_among(shared_switchers, v->switch_pc);
 }
 
 /* a switch, although RSP is near the newest frames: what it is near to is not one stack */
 static void note_shared(struct vcpu *v, const struct place *p, const struct switcher *s)
 {
-	if (!p->known_stack || p->parked || p->frame || s->pc != v->switch_pc || !loaded_here(v))
+	if (s->pc != v->switch_pc || !loaded_here(v) || p->frame || !(p->known_stack || is_switcher(s->pc)) ||
+	    !cpu_same_stack(v, v->switch_from, v->switch_to))
 		return;
-	remember(shared_ends, run_end(v, v->gregs[RSP]));
-	remember(shared_switchers, s->pc);
+	share(v, v->switch_from, v->gregs[RSP]);
+	remember_switcher(s->pc);
 }
 
 /*
@@ -216,10 +229,10 @@ static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *
 {
 	bool away = (p->frame && !p->same) || p->parked || (!p->known_stack && v->twin_sp < shstk_top(v));
 
-	p->shared = is_shared(v, v->gregs[RSP]);
-	if (p->frame && p->same) {
-		if (!p->shared || !switched_inside(v))
-			return GN_UNWIND;
+	p->shared = stacks_shared(v->gregs[RSP]);
+	if (p->frame && p->same && !(p->shared && loaded_here(v) && is_switcher(v->switch_pc)))
+		return GN_UNWIND;
+	if (p->shared && is_switcher(v->switch_pc) && (p->victim || p->frame)) {
 		*s = (struct switcher){ v->switch_pc, false };
 		return GN_STACK_SWITCH;
 	}
@@ -229,9 +242,14 @@ static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *
 	}
 	if (p->victim && !away)
 		return is_retpoline(v->rip) ? GN_NEVER_CALLED : GN_OVERWRITTEN;
+	if (!away && v->base_pc && v->twin_sp == v->base_at) { /* nobody called on this stack what ends here, or it was copied */
+		*s = (struct switcher){ v->base_pc, false };
+		return GN_STACK_SWITCH;
+	}
 	*s = switcher_find(v);
-	if (!s->pc && v->base_pc && v->twin_sp == v->base_at) { /* a stack ends, which nobody called on */
-		s->pc = v->base_pc;
+	if (p->shared && !p->frame) { /* a stack that began here, or was copied to here */
+		if (!s->pc)
+			s->pc = v->base_pc ? v->base_pc : shared_switchers[0];
 		return GN_STACK_SWITCH;
 	}
 	return away || (s->pc && !(p->above && s->returns)) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
@@ -353,7 +371,7 @@ bool violation_return(struct vcpu *v, u64 word)
 	struct place p;
 
 	memset(v->runs, 0, sizeof(v->runs));
-	if (parked_more(v, v->gregs[RSP]) && *shstk_rec(v->twin_sp) == v->gregs[RSP] && shstk_word(v, v->twin_sp) == word) {
+	if (parked_more(v, v->gregs[RSP], stacks_shared(v->gregs[RSP]) ? word : 0) && *shstk_rec(v->twin_sp) == v->gregs[RSP] && shstk_word(v, v->twin_sp) == word) {
 		v->twin_sp += 8;
 		return true;
 	}
