@@ -371,7 +371,8 @@ bool violation_return(struct vcpu *v, u64 word)
 	struct place p;
 
 	memset(v->runs, 0, sizeof(v->runs));
-	if (parked_more(v, v->gregs[RSP], stacks_shared(v->gregs[RSP]) ? word : 0) && *shstk_rec(v->twin_sp) == v->gregs[RSP] && shstk_word(v, v->twin_sp) == word) {
+	if (parked_more(v, v->gregs[RSP], stacks_shared(v->gregs[RSP]) ? word : 0) &&
+	    *shstk_rec(v->twin_sp) == v->gregs[RSP] && shstk_word(v, v->twin_sp) == word) {
 		v->twin_sp += 8;
 		return true;
 	}
