@@ -38,7 +38,7 @@ struct itable {
 struct switch_memo {
 	gaddr_t newest, ret;
 	u64 epoch;
-	gaddr_t pc;
+	gaddr_t pc, target;
 	bool returns;
 };
 

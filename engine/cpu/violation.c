@@ -212,7 +212,7 @@ static bool loaded_here(struct vcpu *v)
 /* a switch, although RSP is near the newest frames: what it is near to is not one stack */
 static void note_shared(struct vcpu *v, const struct place *p, const struct switcher *s)
 {
-	if (s->pc != v->switch_pc || !loaded_here(v) || p->frame || !(p->known_stack || is_switcher(s->pc)) ||
+	if (s->pc != v->switch_pc || !loaded_here(v) || p->frame || !(p->known_stack || p->parked || is_switcher(s->pc)) ||
 	    !cpu_same_stack(v, v->switch_from, v->switch_to))
 		return;
 	share(v, v->switch_from, v->gregs[RSP]);
@@ -283,8 +283,10 @@ static void drop_frames(struct vcpu *v, const struct place *p, u32 class, gaddr_
 	u64 rsp = v->gregs[RSP];
 
 	if (p->frame) {
-		if (class == GN_STACK_SWITCH && !v->guest_ss)
-			(void)parked_put(v, p->frame, p->shared ? 0 : rsp);
+		bool here = p->shared || loaded_here(v); /* perhaps these are on a stack of their own, in the same memory */
+
+		if ((class == GN_STACK_SWITCH || here) && !v->guest_ss)
+			(void)parked_put(v, p->frame, here ? 0 : rsp);
 		v->twin_sp = p->frame + 8;
 	} else if (p->parked) {
 		leave_stack(v, switcher);
