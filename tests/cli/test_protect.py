@@ -112,8 +112,8 @@ if run(["/usr/bin/python3", "-c", "import greenlet"])[0] == 0:
     same("greenlet, which exchanges what is on its stack", ["/usr/bin/python3", "greenlets.py"],
          ["-q", "--policy=stack-switch=allow"])
 if shutil.which("java"):
-    same("java, whose generated code returns to what nobody called, and is left by changed return addresses", ["java", "-Xmx256m", "T.java"],
-         ["-q", "--policy=all=allow"], timeout=120)
+    same("java, whose generated code returns to what nobody called, and is left by changed return addresses",
+         ["java", "-Xmx256m", "T.java"], ["-q", "--policy=all=allow"], timeout=120)
 if shutil.which("node"):
     same("node, whose generated code returns to what nobody called", ["node", "-p", "[3, 1, 2].sort().map(x => x * 2)"],
          ["-q", "--policy=never-called=allow,overwritten=allow"])
