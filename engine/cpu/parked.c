@@ -40,25 +40,30 @@ static struct frame *lookup(u64 rsp)
 	return f && f->rsp ? f : NULL;
 }
 
+static void forget_all(void)
+{
+	if (cap)
+		memset(table, 0, cap * sizeof(*table));
+	used = 0;
+}
+
 /* all forgotten when it is as large as it may be: then a return to one of them is a violation of its own */
 static bool grow(void)
 {
-	u32 n = cap ? cap * 2 : FIRST_CAP;
-	struct frame *t = n <= MOST ? rt_map(n * sizeof(*t)) : NULL;
+	u32 n = cap ? cap * 2 : FIRST_CAP, old_cap = cap;
+	struct frame *t = n <= MOST ? rt_map(n * sizeof(*t)) : NULL, *old = table;
 
 	if (!t) {
-		if (cap)
-			memset(table, 0, cap * sizeof(*table));
-		used = 0;
+		forget_all();
 		return cap != 0;
 	}
 	for (u32 i = 0; i < cap; i++)
 		if (table[i].rsp)
 			t[slot_of(t, n, table[i].rsp)] = table[i];
-	if (cap)
-		rt_unmap(table, cap * sizeof(*table));
-	table = t;
+	table = t; /* in this order: a fork may come in between */
 	cap = n;
+	if (old)
+		rt_unmap(old, old_cap * sizeof(*old));
 	return true;
 }
 
@@ -91,14 +96,14 @@ static void drop(struct frame *f)
 
 static void take_lock(void)
 {
-	if (rt_lock(&lock) && cap) { /* its holder was killed at work */
-		memset(table, 0, cap * sizeof(*table));
-		used = 0;
-	}
+	if (rt_lock(&lock)) /* its holder was killed at work */
+		forget_all();
 }
 
 void parked_after_fork(void)
 {
+	if (lock.word) /* another thread was at work */
+		forget_all();
 	rt_lock_after_fork(&lock);
 }
 

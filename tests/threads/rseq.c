@@ -95,6 +95,19 @@ wrong:
 	_exit(96);
 }
 
+/* a section that begins seven bytes in front of a page */
+__asm__(".pushsection __rseq_cs, \"aw\"\n.balign 32\n"
+	"3:	.long 0, 0\n.quad 1f, 2f - 1f, 4f\n.popsection\n"
+	".pushsection .text.across, \"ax\"\n.balign 4096\n.skip 4096 - 18, 0x90\n"
+	"add_across:\n	lea 3b(%rip), %rax\n	mov %rax, 8(%rsi)\n"
+	"1:	cmp %edx, 4(%rsi)\n	jne 6f\n	mov (%rdi), %rcx\n	mov %ecx, %eax\n"
+	"5:	dec %r8\n	jns 5b\n	inc %rcx\n	mov %rcx, (%rdi)\n"
+	"2:	mov $1, %eax\n	ret\n"
+	"6:	mov $-1, %eax\n	ret\n"
+	".byte 0x0f, 0xb9, 0x3d\n.long " SIG "\n"
+	"4:	xor %eax, %eax\n	ret\n.popsection\n");
+int add_across(long *at, struct rseq *area, unsigned cpu, long unused, long work);
+
 static long counters[1024 * 16] __attribute__((aligned(128)));
 static _Atomic long aborts;
 static pthread_t threads[THREADS];
@@ -113,7 +126,10 @@ static void *adds(void *p)
 		for (;;) {
 			unsigned cpu = area()->cpu_id_start;
 
-			r = i & 1 ? add_one(counters, cpu, i % 25 ? 0 : work) : add_two(counters, cpu);
+			if (i % 3 == 0)
+				r = add_across(counters + cpu * 16, area(), cpu, 0, i % 25 ? 0 : work);
+			else
+				r = i & 1 ? add_one(counters, cpu, i % 25 ? 0 : work) : add_two(counters, cpu);
 			if (r > 0)
 				break;
 			aborts += !r;
