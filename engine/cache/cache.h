@@ -63,7 +63,8 @@ extern u64 cache_seg_size;
 #define NOTRACK_SHIFT 56
 
 #define BLOCK_DEAD 1
-#define BLOCK_STRADDLE 2   /* one instruction over two pages, listed in both */
+#define BLOCK_STRADDLE 2   /* reaches into the next page, listed in both */
+#define BLOCK_CRITICAL 4   /* a critical section (xlate/critical.c) */
 
 /* Ways into a block for indirect branches: each checks SLOT_TARGET against the block's address. The predicted ones go
  * on to the thread's table where they differ, those in the table to the engine. */

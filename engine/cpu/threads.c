@@ -163,6 +163,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	cache_after_fork();
 	rt_lock_after_fork(&list_lock);
 	stop_after_fork();
+	parked_after_fork();
 	kit_after_fork(v, cpu_threads);
 	v->next = v->prev = NULL;
 	v->stranger = false;
@@ -297,7 +298,7 @@ static void drop_child(struct vcpu *c)
 static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	struct vcpu *c = kit_get();
-	u64 newest[2] = { shstk_word(v->twin_sp), *shstk_rec(v->twin_sp) };
+	u64 newest[2] = { shstk_word(v, v->twin_sp), *shstk_rec(v->twin_sp) };
 	long ret;
 
 	if (!c)

@@ -68,6 +68,8 @@ static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act,
 
 	if (unlikely(v->traced.again))
 		traced_end_call(v, act);
+	if (!rseq_interrupt(v))
+		action_die(v, SIGSEGV);
 	if (!frame_build(v, signo, act, mask, info, s->trap_err, s->trapno, s->cr2)) {
 		if (signo == SIGSEGV)
 			action_die(v, SIGSEGV);

@@ -18,6 +18,7 @@ struct xlate_source {
 	const u8 *straddle; /* 15+ bytes with the next page's beginning behind this page's end, when avail < 15
 			       and the next page is executable; NULL otherwise */
 	u32 straddle_len;
+	u32 beyond;         /* a critical section: bytes of the next page that belong to the same code */
 };
 
 struct xlate_opts {
