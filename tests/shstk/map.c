@@ -188,9 +188,60 @@ static void forked(void)
 	munmap((void *)p, 0x4000);
 }
 
+/* the page below a shadow stack is kept free, and is nobody's */
+static void gap_is_nothing(void)
+{
+	unsigned char in;
+
+	CHECK_EQ(map_ss(AT, 0x2000, 1), AT);
+	CHECK_EQ(sc(SYS_mprotect, AT - 0x1000, 0x1000, PROT_READ), -ENOMEM);
+	CHECK_EQ(sc(SYS_mprotect, AT - 0x1000, 0x2000, PROT_READ), -ENOMEM);
+	CHECK_EQ(sc(SYS_madvise, AT - 0x1000, 0x1000, MADV_DONTNEED), -ENOMEM);
+	CHECK_EQ(sc(SYS_madvise, AT - 0x1000, 0x1000, MADV_WILLNEED), -ENOMEM);
+	CHECK_EQ(sc(SYS_mincore, AT - 0x1000, 0x1000, &in), -ENOMEM);
+	CHECK_EQ(sc(SYS_mlock, AT - 0x1000, 0x1000), -ENOMEM);
+	CHECK_EQ(sc(SYS_munlock, AT - 0x1000, 0x1000), -ENOMEM);
+	CHECK_EQ(sc(SYS_msync, AT - 0x1000, 0x1000, MS_ASYNC), -ENOMEM);
+	CHECK_EQ(sc(SYS_mremap, AT - 0x1000, 0x1000, 0x1000, 1), -EFAULT);
+	CHECK_EQ(sc(SYS_munmap, AT - 0x1000, 0x1000), 0);
+	CHECK_EQ(sc(SYS_mmap, AT - 0x2000, 0x1000, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), AT - 0x2000);
+	CHECK_EQ(sc(SYS_mprotect, AT - 0x2000, 0x2000, PROT_READ), -ENOMEM);
+	CHECK_EQ(sc(SYS_mprotect, AT - 0x2000, 0x3000, PROT_READ), -ENOMEM);
+	CHECK_EQ(sc(SYS_madvise, AT - 0x2000, 0x2000, MADV_DONTNEED), -ENOMEM);
+	CHECK_EQ(sc(SYS_munmap, AT - 0x2000, 0x4000), 0);
+}
+
+/* a write that the kernel forces, in several pieces */
+static void forced_vectors(void)
+{
+	ul p = (ul)map_ss(0, 0x3000, 0), one[3] = { 1, 2, 3 }, two[512];
+	struct iovec io[2] = { { one, sizeof(one) }, { two, sizeof(two) } };
+	int fd = open("/proc/self/mem", O_RDWR);
+
+	for (int i = 0; i < 512; i++)
+		two[i] = i;
+	CHECK_EQ(pwritev(fd, io, 2, (off_t)p), sizeof(one) + sizeof(two));
+	CHECK_EQ(((ul *)p)[2], 3);
+	CHECK_EQ(((ul *)p)[3 + 511], 511);
+	CHECK_EQ(lseek(fd, (off_t)p + 0x1000, SEEK_SET) == (off_t)p + 0x1000, 1);
+	CHECK_EQ(writev(fd, io, 2), sizeof(one) + sizeof(two));
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR) - (long)p, 0x1000 + sizeof(one) + sizeof(two));
+	CHECK_EQ(((ul *)p)[512 + 3 + 511], 511);
+	CHECK_EQ(pwritev2(fd, io, 1, (off_t)p + 0x2000, 0), sizeof(one));
+	CHECK_EQ(((ul *)(p + 0x2000))[2], 3);
+	munmap((void *)p + 0x2000, 0x1000); /* what is behind is nothing */
+	CHECK_EQ(pwritev(fd, io, 2, (off_t)p + 0x2000 - 32), 32);
+	CHECK_EQ(pwritev(fd, io, 2, (off_t)p + 0x2000), -1);
+	CHECK_EQ(errno, EIO);
+	close(fd);
+	munmap((void *)p, 0x2000);
+}
+
 int main(void)
 {
 	needs_shstk();
+	gap_is_nothing();
+	forced_vectors();
 	errors();
 	tokens();
 	gaps();
