@@ -2,6 +2,8 @@
 /* flags: -mshstk */
 #define _GNU_SOURCE
 /* map_shadow_stack: the order of its errors, its token, where it goes; what the memory calls do to a shadow stack. */
+#include <stdbool.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 #include "shstk.h"
 
@@ -237,9 +239,51 @@ static void forced_vectors(void)
 	munmap((void *)p, 0x2000);
 }
 
+/* KiB that smaps says of the mapping at `at` */
+static long smaps_kb(ul at, const char *key)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	char line[512];
+	bool here = false;
+	long kb = -1;
+	ul lo, hi;
+
+	while (f && kb < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &lo, &hi) == 2)
+			here = lo == at;
+		else if (here && !strncmp(line, key, strlen(key)))
+			kb = atol(line + strlen(key));
+	}
+	fclose(f);
+	return kb;
+}
+
+static void counted(void)
+{
+	ul p = (ul)map_ss(0, 0x10000, 1);
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(smaps_kb(p, "Size:"), 64);
+		CHECK_EQ(smaps_kb(p, "Rss:"), 4 + 4 * i);
+		CHECK_EQ(smaps_kb(p, "Private_Dirty:"), 4 + 4 * i);
+		CHECK_EQ(smaps_kb(p, "Anonymous:"), 4 + 4 * i);
+		CHECK_EQ(smaps_kb(p, "Shared_Dirty:"), 0);
+		CHECK_EQ(smaps_kb(p, "Shared_Clean:"), 0);
+		CHECK_EQ(smaps_kb(p, "Private_Clean:"), 0);
+		if (!i) {
+			int fd = open("/proc/self/mem", O_RDWR);
+
+			CHECK_EQ(pwrite(fd, &p, 8, (off_t)p + 0x2000), 8);
+			close(fd);
+		}
+	}
+	munmap((void *)p, 0x10000);
+}
+
 int main(void)
 {
 	needs_shstk();
+	counted();
 	gap_is_nothing();
 	forced_vectors();
 	errors();
