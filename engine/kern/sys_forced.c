@@ -107,9 +107,10 @@ static bool falls_short(struct vcpu *v, const u64 a[6], long r)
 	return unlikely(shadow_any) && (r == -EIO || (r > 0 && (u64)r < total(a))) && is_own_mem(v, (int)a[0]);
 }
 
-SYSCALL(writev)
+/* at the descriptor's own position */
+static long writev_here(struct vcpu *v, long nr, const u64 a[6])
 {
-	long r = kern_host(v, __NR_writev, a), more, at;
+	long r = kern_host(v, nr, a), more, at;
 
 	if (!falls_short(v, a, r))
 		return r;
@@ -122,7 +123,12 @@ SYSCALL(writev)
 	return more;
 }
 
-static long pwritev_any(struct vcpu *v, long nr, const u64 a[6])
+SYSCALL(writev)
+{
+	return writev_here(v, __NR_writev, a);
+}
+
+static long writev_there(struct vcpu *v, long nr, const u64 a[6])
 {
 	long r = kern_host(v, nr, a);
 
@@ -131,12 +137,12 @@ static long pwritev_any(struct vcpu *v, long nr, const u64 a[6])
 
 SYSCALL(pwritev)
 {
-	return pwritev_any(v, __NR_pwritev, a);
+	return writev_there(v, __NR_pwritev, a);
 }
 
 SYSCALL(pwritev2)
 {
-	return a[3] == ~0ul ? sys_writev(v, a) : pwritev_any(v, __NR_pwritev2, a);
+	return a[3] == ~0ul ? writev_here(v, __NR_pwritev2, a) : writev_there(v, __NR_pwritev2, a);
 }
 
 /* ---- the page kept free below a shadow stack is a mapping for the host ---- */
