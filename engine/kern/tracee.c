@@ -14,6 +14,7 @@
 #define USER_GS_BASE (22 * 8)
 #define STOPPED(sig) ((sig) << 8 | 0x7f)
 #define EVENT_STOP 128
+#define CLD_TRAPPED_ 4
 #define HOST_OPTIONS (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEVFORKDONE | \
 		      PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL)
 
@@ -95,6 +96,14 @@ void tracee_drop(int tid)
 	rt_unlock(&lock);
 }
 
+static bool nth(u32 i, struct tracee *t)
+{
+	rt_lock(&lock);
+	*t = i < size ? table[i] : (struct tracee){ 0 };
+	rt_unlock(&lock);
+	return t->tid;
+}
+
 /* does it execute the same file as we do? */
 static bool is_engine(int tid)
 {
@@ -124,12 +133,54 @@ static int tgid_of(int tid)
 	return tid;
 }
 
+/* a SIGCHLD for this one: is there a stop that the guest may see, and has not been told of? */
+static bool news_of(struct tracee *t)
+{
+	if (!tracee_look(t) || t->told)
+		return false;
+	t->told = true;
+	tracee_put(t);
+	return true;
+}
+
+/*
+ * SIGCHLD: a tracee of ours may have stopped for nobody but its engine, while its tracer waits for something else. It is
+ * passed on; and the signal is none of the guest's business. Several of them are one signal.
+ */
+static bool look_at_child(struct vcpu *v, const u8 info[128])
+{
+	bool wanted = false;
+	struct tracee t;
+	s32 code, tid;
+
+	memcpy(&code, info + 8, 4);
+	memcpy(&tid, info + 16, 4);
+	if (code != CLD_TRAPPED_ || !tracee_get(tid, &t) || !t.engine || t.owner != v->tid)
+		wanted = true;
+	else if (news_of(&t))
+		wanted = true;
+	for (u32 i = 0; i < __atomic_load_n(&size, __ATOMIC_ACQUIRE); i++)
+		if (nth(i, &t) && t.engine && t.owner == v->tid && t.stop == TRACEE_RUNS)
+			wanted |= news_of(&t);
+	return wanted;
+}
+
 void tracee_find(int tid, struct tracee *t)
 {
 	if (tracee_get(tid, t))
 		return;
-	*t = (struct tracee){ .tid = tid, .tgid = tgid_of(tid), .engine = is_engine(tid) };
+	*t = (struct tracee){ .tid = tid, .tgid = tgid_of(tid), .engine = is_engine(tid), .owner = vcpu_self()->tid };
 	tracee_put(t);
+	if (t->engine)
+		sig_watch_children(vcpu_self(), look_at_child);
+}
+
+void tracee_after_fork(void)
+{
+	rt_lock_after_fork(&lock);
+	for (u32 i = 0; i < size; i++)
+		table[i].tid = 0;
+	tracee_any = false;
 }
 
 /* ---- its memory ---- */
@@ -495,6 +546,7 @@ static long go(struct tracee *t, u32 request, int signo)
 	long r;
 
 	t->stop = TRACEE_RUNS;
+	t->told = false;
 	tracee_put(t);
 	r = host_ptrace(request, t->tid, 0, (u64)signo);
 	if (r) {

@@ -18,9 +18,11 @@ enum tracee_stop {
 struct tracee {
 	int tid;        /* 0: free entry */
 	int tgid;
+	int owner;      /* the thread of ours that traces it */
 	bool engine;    /* it runs under this engine, else natively: then the host's answers are right as they are */
 	bool joining;   /* attached to; its engine has not been told */
 	bool seize;
+	bool told;      /* the guest had its SIGCHLD for this stop */
 	bool interrupt; /* PTRACE_INTERRUPT is under way */
 	u32 stop;       /* enum tracee_stop */
 	u32 options;    /* the guest's PTRACE_O_* */
@@ -35,6 +37,8 @@ extern bool tracee_any;
 bool tracee_get(int tid, struct tracee *t);
 void tracee_put(const struct tracee *t);
 void tracee_drop(int tid);
+/* in a forked child, which traces nobody */
+void tracee_after_fork(void);
 /* a task that the host says is ours, or is about to be: as tracee_get(), and noted if it was not */
 void tracee_find(int tid, struct tracee *t);
 

@@ -49,6 +49,7 @@ struct sigctx {
 	u64 saved_mask;     /* sigsuspend and its kind: what the next frame brings back */
 	bool restore_mask;
 	u64 trapno, trap_err, cr2; /* of the last fault that was a signal: every frame shows them */
+	bool looked;        /* the SIGCHLD in `queued` has been found to be for the guest */
 	bool stepping;      /* TF set by us to leave code without recipe */
 	struct kstack alt;  /* the guest's */
 	struct sigacts *acts;
@@ -81,6 +82,10 @@ u64 frame_xstate_size(void);
 void action_host(int signo, const struct ksigaction *act);
 void __noreturn action_die(struct vcpu *v, int signo);
 void action_stop(struct vcpu *v, int signo);
+
+/* action.c: see sig_watch_children(). False: this SIGCHLD is not for the guest */
+extern bool (*action_look)(struct vcpu *v, const u8 info[128]);
+bool action_wants_child(struct vcpu *v, const u8 info[128]);
 
 /* deliver.c */
 void host_mask_update(struct vcpu *v);

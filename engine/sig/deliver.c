@@ -106,6 +106,15 @@ static void act_upon(struct vcpu *v, int signo, const u8 info[128])
 		action_stop(v, signo);
 }
 
+/* a SIGCHLD where there are tracees; asked once for each */
+static bool is_for_guest(struct vcpu *v, const u8 info[128])
+{
+	bool looked = v->sig->looked;
+
+	v->sig->looked = false;
+	return looked || action_wants_child(v, info);
+}
+
 void sig_queue(struct vcpu *v, int signo, const u8 info[128])
 {
 	memcpy(v->sig->info[signo], info, 128);
@@ -127,6 +136,8 @@ void sig_deliver(struct vcpu *v)
 		sig_finish_window(v);
 		memcpy(info, s->info[signo], 128);
 		__atomic_and_fetch(&s->queued, ~BIT(signo), __ATOMIC_SEQ_CST);
+		if (unlikely(action_look) && signo == SIGCHLD && !is_for_guest(v, info))
+			continue;
 		if (unlikely(v->traced.on))
 			signo = traced_signal(v, signo, info);
 		if (signo)

@@ -50,7 +50,7 @@ if [ "${1-}" = setup ]; then
 	exit 0
 fi
 cd "$SETUP"
-run() { gdb -nx -batch -ex 'set can-use-hw-watchpoints 0' "$@" 2>&1 | sed -E -e 's/0x[0-9a-f]{6,}/ADDR/g' -e 's/(LWP|process) [0-9]+/\1 N/g' -e '/^warning/d' -e '/New Thread|Thread.*exited/d' -e 's/^\[joined/joined/'; }
+run() { gdb -nx -batch -ex 'set can-use-hw-watchpoints 0' "$@" 2>&1 | sed -E -e 's/0x[0-9a-f]{6,}/ADDR/g' -e 's/(LWP|process) [0-9]+/\1 N/g' -e '/^warning/d' -e '/New (Thread|process)|Thread.*exited/d' -e 's/^\[joined/joined/'; }
 run -ex 'break main' -ex run -ex bt -ex 'info registers rip' -ex next -ex 'print i' -ex 'break twice' -ex continue -ex 'print x' -ex bt \
 	-ex finish -ex 'print twice(21)' -ex 'info locals' -ex 'delete' -ex 'watch total' -ex continue -ex continue -ex 'delete' \
 	-ex 'set var total = 100' -ex continue ./prog

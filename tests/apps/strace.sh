@@ -3,9 +3,11 @@
 # timeout: 120
 # modes: tiny flush=500
 # may: unwind libc.so.6 __vfork
+# may: unwind l*.so* _dl_catch_exception
 # strace of programs, their children and threads, of one that is killed by a signal, of one that runs already: what it prints is
 # the same as natively but for addresses, ids, times and random bytes; and rseq, which programs do without here.
 set -eu
+exec 3>&- 4>&- 5>&- 6>&- # what the tests keep open shows in the numbers of descriptors
 # one file for each task, in the order in which tasks began
 show() {
 	for f in $(ls "$1".* | sort -t. -k2 -n); do

@@ -131,7 +131,8 @@ static void test_attach_asleep(void)
 	kill(pid, SIGUSR1);
 	CHECK(is_stop(wait_status(pid), SIGUSR1));
 	CHECK(TRACE(PTRACE_CONT, pid, 0, SIGUSR1) == 0);
-	CHECK(runs());
+	while (!shared->turns)
+		nap(1);
 	kill(pid, SIGKILL);
 	CHECK(wait_status(pid) == SIGKILL);
 }
