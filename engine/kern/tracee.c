@@ -143,6 +143,14 @@ static bool news_of(struct tracee *t)
 	return true;
 }
 
+/* a child or tracee has ended, and its SIGCHLD may be this one */
+static bool anybody_ended(void)
+{
+	s32 info[32] = { 0 };
+
+	return !sys5(__NR_waitid, 0 /* P_ALL */, 0, info, 4 | 1 | 0x01000000 | WALL /* EXITED NOHANG NOWAIT */, 0) && info[0];
+}
+
 /*
  * SIGCHLD: a tracee of ours may have stopped for nobody but its engine, while its tracer waits for something else. It is
  * passed on; and the signal is none of the guest's business. Several of them are one signal.
@@ -162,7 +170,7 @@ static bool look_at_child(struct vcpu *v, const u8 info[128])
 	for (u32 i = 0; i < __atomic_load_n(&size, __ATOMIC_ACQUIRE); i++)
 		if (nth(i, &t) && t.engine && t.owner == v->tid && t.stop == TRACEE_RUNS)
 			wanted |= news_of(&t);
-	return wanted;
+	return wanted || anybody_ended();
 }
 
 void tracee_find(int tid, struct tracee *t)
