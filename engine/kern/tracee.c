@@ -105,7 +105,7 @@ static bool nth(u32 i, struct tracee *t)
 }
 
 /* does it execute the same file as we do? */
-static bool is_engine(int tid)
+bool tracee_is_engine(int tid)
 {
 	struct stat own, its;
 	char path[32];
@@ -177,7 +177,7 @@ void tracee_find(int tid, struct tracee *t)
 {
 	if (tracee_get(tid, t))
 		return;
-	*t = (struct tracee){ .tid = tid, .tgid = tgid_of(tid), .engine = is_engine(tid), .owner = vcpu_self()->tid };
+	*t = (struct tracee){ .tid = tid, .tgid = tgid_of(tid), .engine = tracee_is_engine(tid), .owner = vcpu_self()->tid };
 	tracee_put(t);
 	if (t->engine)
 		sig_watch_children(vcpu_self(), look_at_child);
@@ -262,7 +262,7 @@ static bool show(struct tracee *t, u32 stop, int *status)
  * options had always been the guest's */
 static bool exec_stop(struct tracee *t, int *status)
 {
-	t->engine = is_engine(t->tid);
+	t->engine = tracee_is_engine(t->tid);
 	t->vcpu = 0;
 	if (t->engine)
 		return pass_on(t, 0);

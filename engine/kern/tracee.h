@@ -42,6 +42,8 @@ void tracee_after_fork(void);
 /* a task that the host says is ours, or is about to be: as tracee_get(), and noted if it was not */
 void tracee_find(int tid, struct tracee *t);
 
+/* does this task run under an engine like ours? */
+bool tracee_is_engine(int tid);
 /* Its stop, as far as the host knows of one; the table says so, too. False: it runs */
 bool tracee_look(struct tracee *t);
 /* The host reports a stop of a task: does the guest see it, and as what? If not, it has been resumed */
