@@ -143,12 +143,24 @@ static bool news_of(struct tracee *t)
 	return true;
 }
 
-/* a child or tracee has ended, and its SIGCHLD may be this one */
-static bool anybody_ended(void)
+/* Is there an end to be waited for, of one task or of any? A stop, which the host tells of unasked, may hide others' */
+static bool has_ended(int tid)
 {
 	s32 info[32] = { 0 };
 
-	return !sys5(__NR_waitid, 0 /* P_ALL */, 0, info, 4 | 1 | 0x01000000 | WALL /* EXITED NOHANG NOWAIT */, 0) && info[0];
+	return !sys5(__NR_waitid, tid ? 1 /* P_PID */ : 0 /* P_ALL */, tid, info, 4 | 1 | 0x01000000 | WALL
+		     /* EXITED NOHANG NOWAIT */, 0) && info[0] && info[2] < CLD_TRAPPED_;
+}
+
+/* a child or tracee has ended, and its SIGCHLD may be this one */
+static bool anybody_ended(void)
+{
+	bool ended = has_ended(0);
+	struct tracee t;
+
+	for (u32 i = 0; !ended && i < __atomic_load_n(&size, __ATOMIC_ACQUIRE); i++)
+		ended = nth(i, &t) && has_ended(t.tid);
+	return ended;
 }
 
 /*
