@@ -27,6 +27,7 @@ enum traced_where {
 #define TRACED_SAID_SEIZE 1u
 #define TRACED_SAID_INTERRUPT 2u
 #define TRACED_SAID_GROUP 4u    /* traced.group says by which signal */
+#define TRACED_SAID_FREEZE 8u   /* sig/freeze.c */
 #define TRACED_BELL 4           /* SIGILL: the host never blocks it */
 
 /* what a TRACED_BELL of the tracer's carries in place of a SIGSTOP; the low half is that one's si_code */

@@ -70,7 +70,7 @@ static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act,
 		traced_end_call(v, act);
 	if (!frame_build(v, signo, act, mask, info, s->trap_err, s->trapno, s->cr2)) {
 		if (signo == SIGSEGV)
-			action_die(v, SIGSEGV);
+			action_die(v, SIGSEGV, NULL);
 		sig_fault(v, SIGSEGV, SI_KERNEL, 0, -1, 0);
 		return;
 	}
@@ -99,7 +99,7 @@ static void act_upon(struct vcpu *v, int signo, const u8 info[128])
 	else if (act.handler || DEFAULT_IGNORES & BIT(signo))
 		return;
 	else if (!(DEFAULT_STOPS & BIT(signo)))
-		action_die(v, signo);
+		action_die(v, signo, info);
 	else if (v->traced.on)
 		traced_group_stop(v, signo);
 	else
@@ -200,7 +200,7 @@ static void force(struct vcpu *v, int signo, const u8 info[128], int trapno, u64
 			cpu_describe(v);
 			rt_log("guest dies of signal %d: rip %lx, address %lx, code %d", signo, v->rip, addr, code);
 		}
-		action_die(v, signo);
+		action_die(v, signo, info);
 	}
 	note_trap(v, trapno, err, addr);
 	run_handler(v, signo, &act, info);
@@ -236,5 +236,5 @@ void sig_sys(struct vcpu *v, int reason, int nr)
 
 void sig_die(struct vcpu *v, int signo)
 {
-	action_die(v, signo);
+	action_die(v, signo, NULL);
 }

@@ -8,6 +8,7 @@
 #include <linux/ptrace.h>
 #include <linux/signal.h>
 #include "sig/ctx.h"
+#include "sig/freeze.h"
 #include "sig/traced.h"
 
 void (*traced_serve)(struct vcpu *v);
@@ -126,6 +127,12 @@ int traced_signal(struct vcpu *v, int signo, u8 info[128])
 	return 0;
 }
 
+void traced_freeze(struct vcpu *t)
+{
+	__atomic_or_fetch(&t->traced.said, TRACED_SAID_FREEZE, __ATOMIC_SEQ_CST);
+	ring(t, TRACED_BELL);
+}
+
 static void tell_the_others(struct vcpu *v, int signo)
 {
 	cpu_threads_lock();
@@ -227,6 +234,8 @@ void traced_attend(struct vcpu *v)
 {
 	struct traced *t = &v->traced;
 
+	if (take(v, TRACED_SAID_FREEZE))
+		freeze_self(v);
 	if (t->attached) {
 		t->attached = false;
 		traced_begin(v, false);
