@@ -48,6 +48,7 @@ struct traced {
 	bool on;
 	bool seized;
 	bool attached;     /* on, but nothing is prepared for it yet */
+	bool frozen_call;  /* stands still for a core, behind the interrupted call orig_rax */
 	bool calling;      /* a system call is being made: it has no result yet */
 	bool step;         /* one guest instruction, then a trap */
 	u32 said;          /* TRACED_SAID_*, looked at under PEND_SIGNAL */

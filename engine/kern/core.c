@@ -23,7 +23,7 @@ struct limit {
 
 struct out {
 	int fd, mem, pagemap;
-	u64 at, limit;
+	u64 at, left; /* RLIMIT_CORE counts what is written, not holes */
 	bool failed;
 	u8 buf[CHUNK];
 };
@@ -119,10 +119,11 @@ static void write_out(struct out *o, const void *from, u64 n)
 
 	if (o->failed)
 		return;
-	if (o->at + n > o->limit) {
-		n = o->limit - o->at;
+	if (n > o->left) {
 		o->failed = true;
+		return;
 	}
+	o->left -= n;
 	while (n) {
 		long r = sys4(__NR_pwrite64, o->fd, p, n, o->at);
 
@@ -142,8 +143,6 @@ static void write_pages(struct out *o, const struct core_area *a, gaddr_t at, u6
 	u64 entry[CHUNK / PAGE_SIZE] = { 0 };
 	bool known = a->anon && sys4(__NR_pread64, o->pagemap, entry, n / PAGE_SIZE * 8, at / PAGE_SIZE * 8) > 0;
 
-	if (o->at + n > o->limit)
-		o->failed = true;
 	for (u64 i = 0; i < n / PAGE_SIZE && !o->failed; i++) {
 		u64 from = at + i * PAGE_SIZE;
 
@@ -198,7 +197,7 @@ static void write_core(struct vcpu *v, const u8 info[128], int fd, u64 limit)
 	if (!notes)
 		return;
 	o->fd = fd;
-	o->limit = limit;
+	o->left = limit;
 	o->mem = (int)sys3(__NR_open, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
 	o->pagemap = (int)sys3(__NR_open, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
 	write_heads(o, &c, size);
@@ -210,6 +209,25 @@ static void write_core(struct vcpu *v, const u8 info[128], int fd, u64 limit)
 }
 
 /* ---- when ---- */
+
+/*
+ * The host says in the wait status whether it has written a core, and its own would take the place of ours. It gets a folder
+ * that vanishes with the process. False: we are not privileged to make one, and it writes none.
+ */
+static bool nowhere(void)
+{
+	long fs = sys2(__NR_fsopen, "tmpfs", 1 /* FSOPEN_CLOEXEC */), at, filter;
+
+	if (fs < 0)
+		return false;
+	sys5(__NR_fsconfig, fs, 6 /* FSCONFIG_CMD_CREATE */, 0, 0, 0);
+	at = sys3(__NR_fsmount, fs, 1 /* FSMOUNT_CLOEXEC */, 0);
+	if (at < 0 || sys1(__NR_fchdir, at))
+		return false;
+	filter = sys3(__NR_open, "/proc/self/coredump_filter", O_WRONLY, 0);
+	sys3(__NR_write, filter, "0", 1);
+	return true;
+}
 
 static void core(struct vcpu *v, int signo, const u8 info[128])
 {
@@ -227,8 +245,9 @@ static void core(struct vcpu *v, int signo, const u8 info[128])
 		write_core(v, info, (int)fd, min(lim.cur, AT_MOST));
 		sys1(__NR_close, fd);
 	}
-	none = (struct limit){ 0, lim.max }; /* the host's would take its place */
-	sys4(__NR_prlimit64, 0, RLIMIT_CORE, &none, NULL);
+	none = (struct limit){ 0, lim.max };
+	if (fd < 0 || *name == '/' || !nowhere())
+		sys4(__NR_prlimit64, 0, RLIMIT_CORE, &none, NULL);
 }
 
 static void watch(struct vcpu *v)

@@ -68,7 +68,7 @@ static void registers(const struct vcpu *t, u64 fs_base, u64 r[27])
 	memset(r, 0, 27 * sizeof(*r));
 	for (int i = 0; i < 15; i++)
 		r[i] = t->gregs[order[i]];
-	r[15] = ~0ul; /* orig_rax */
+	r[15] = t->traced.frozen_call ? t->traced.orig_rax : ~0ul;
 	r[16] = t->rip;
 	r[17] = 0x33;
 	r[18] = t->rflags | (t->tf ? 0x100 : 0);
@@ -178,6 +178,7 @@ static void thread_notes(struct notes *o, struct vcpu *v, struct vcpu *t, const 
 
 u8 *core_notes(struct vcpu *v, const u8 info[128], const struct core_areas *c, u64 *size, u64 *room)
 {
+	struct vcpu *last = cpu_threads;
 	struct notes o = { .room = PAGE_UP((cpu_thread_count() + 1) * 20480ul + c->names_len + 64ul * c->n + 16384) };
 
 	*room = o.room;
@@ -186,7 +187,9 @@ u8 *core_notes(struct vcpu *v, const u8 info[128], const struct core_areas *c, u
 		return NULL;
 	thread_notes(&o, v, v, info, c);
 	cpu_threads_lock();
-	for (struct vcpu *t = cpu_threads; t; t = t->next)
+	while (last && last->next)
+		last = last->next;
+	for (struct vcpu *t = last; t; t = t->prev) /* the oldest first, as the kernel has them */
 		if (t != v && t->pid == v->pid && !t->gone)
 			thread_notes(&o, v, t, info, c);
 	cpu_threads_unlock();

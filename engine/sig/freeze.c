@@ -29,6 +29,7 @@ void freeze_self(struct vcpu *v)
 {
 	u64 all = ~0ul;
 
+	traced_show_interrupted(v);
 	v->sig->frozen_fs = save(v);
 	__atomic_store_n(&v->sig->frozen, true, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&frozen_count, 1, __ATOMIC_SEQ_CST);

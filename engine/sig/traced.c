@@ -57,6 +57,11 @@ static bool show_interrupted(struct vcpu *v)
 	return true;
 }
 
+void traced_show_interrupted(struct vcpu *v)
+{
+	v->traced.frozen_call = show_interrupted(v);
+}
+
 /* back again, unless the tracer has sent it elsewhere */
 static void wind_back(struct vcpu *v)
 {

@@ -39,7 +39,7 @@ static long decide(struct vcpu *v, long nr, const u64 args[6])
 	bool sa_restart = false, nothing = woken_for_nothing(v), handler = handler_waits(v, &sa_restart);
 	enum sig_restart class = sig_restart_of ? sig_restart_of(nr, args) : RESTART_NEVER;
 
-	if (unlikely(v->traced.on) && !nothing && class != RESTART_NEVER) { /* its tracer decides whether there is a handler */
+	if (unlikely(v->traced.on || v->traced.said) && !nothing && class != RESTART_NEVER) { /* its tracer decides whether there is a handler */
 		v->traced.again = v->rip - 2;
 		v->traced.again_class = class;
 		return SIG_RESTART;
