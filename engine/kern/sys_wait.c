@@ -5,7 +5,6 @@
  */
 #include "kern/tracee.h"
 
-#define CLD_TRAPPED_ 4
 #define STOPPED(sig) ((sig) << 8 | 0x7f)
 
 struct rusage_bytes {

@@ -98,6 +98,16 @@ void cpu_release_others(void) { }
 void sig_finish_window(struct vcpu *v) { }
 SYSCALL(exec) { return -ENOSYS; }
 SYSCALL(execat) { return -ENOSYS; }
+SYSCALL(wait4) { return -ENOSYS; }
+SYSCALL(waitid) { return -ENOSYS; }
+SYSCALL(ptrace) { return -ENOSYS; }
+SYSCALL(setrlimit) { return -ENOSYS; }
+SYSCALL(prlimit64) { return sig_safe_syscall(v, __NR_prlimit64, a); }
+bool tracee_any;
+void tracee_written(int pid, gaddr_t at, u64 n) { }
+void tracee_after_fork(void) { }
+void traced_init(void) { }
+void traced_child(struct vcpu *v, bool shares_vm) { }
 
 /* ---- both sides ---- */
 
