@@ -42,6 +42,9 @@ enum traced_request {
 	TRACED_SSP,    /* SSP is to be value[0] */
 	TRACED_PRCTL,  /* arch_prctl of the shadow stack's family: code, argument */
 	TRACED_POKE,   /* value[1] to the address value[0] */
+	TRACED_OPEN,   /* the text of a /proc entry of its own (enum proc_file) for thread value[1]: a descriptor, */
+	TRACED_CLOSE,  /* and its end */
+	TRACED_PROGRAM, /* the descriptor of the program's file */
 };
 
 struct traced {

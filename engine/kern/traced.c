@@ -9,6 +9,7 @@
 #include <linux/signal.h>
 #include "cpu/cpu.h"
 #include "cpu/threads.h"
+#include "kern/proc.h"
 #include "kern/shadow.h"
 #include "kern/traced.h"
 #include "kern/tracee.h"
@@ -48,6 +49,15 @@ static void serve(struct vcpu *v)
 		break;
 	case TRACED_POKE:
 		t->result = shadow_poke(t->value[0], &t->value[1], 8);
+		break;
+	case TRACED_OPEN:
+		t->result = proc_open_own(v, (enum proc_file)t->value[0], (long)t->value[1]);
+		break;
+	case TRACED_CLOSE:
+		t->result = sys1(__NR_close, t->value[0]);
+		break;
+	case TRACED_PROGRAM:
+		t->result = eng.fd_base + GN_FD_PROG;
 		break;
 	}
 }

@@ -65,6 +65,17 @@ void tracee_put(const struct tracee *t)
 	rt_unlock(&lock);
 }
 
+void tracee_reported(int tid)
+{
+	struct tracee *e;
+
+	rt_lock(&lock);
+	e = tid ? entry(tid) : NULL;
+	if (e)
+		e->reported = true;
+	rt_unlock(&lock);
+}
+
 void tracee_drop(int tid)
 {
 	struct tracee *e;

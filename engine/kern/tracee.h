@@ -25,6 +25,7 @@ struct tracee {
 	bool engine;    /* it runs under this engine, else natively: then the host's answers are right as they are */
 	bool joining;   /* attached to; its engine has not been told */
 	bool seize;
+	bool reported;  /* the guest has waited for this stop */
 	bool told;      /* the guest had its SIGCHLD for this stop */
 	bool interrupt; /* PTRACE_INTERRUPT is under way */
 	u32 stop;       /* enum tracee_stop */
@@ -54,6 +55,8 @@ bool tracee_is_engine(int tid);
 bool tracee_look(struct tracee *t);
 /* The host reports a stop of a task: does the guest see it, and as what? If not, it has been resumed */
 bool tracee_stopped(struct vcpu *v, int tid, int *status);
+/* a wait of the guest's gave it that stop */
+void tracee_reported(int tid);
 
 /* tracee_news.c: sig_watch_children() */
 bool tracee_news(struct vcpu *v, const u8 info[128]);

@@ -22,18 +22,21 @@ void tracee_clean_after_fork(void)
 		memset(dirt, 0, PAGE_SIZE);
 }
 
-/* Its next stop, which is on its way: what the host reports, dealt with. 0: it has ended, which is for the guest to see */
+/* Its next stop, which is on its way: what the host reports, dealt with. A stop that the guest sees is there to be waited for,
+ * unless it has been before. 0: the task has ended, which is for the guest to see */
 static int next_stop(struct vcpu *v, int tid, bool *visible)
 {
 	s32 info[32] = { 0 };
 	int host, status;
+	struct tracee t;
 
-	if (sys5(__NR_waitid, 1, tid, info, 2 | 4 | 0x01000000 | WALL /* STOPPED EXITED NOWAIT */, 0) || info[2] != 4)
+	if (sys5(__NR_waitid, 1, tid, info, 2 | 4 | 0x01000000 | WALL /* STOPPED EXITED NOWAIT */, 0) ||
+	    info[2] != CLD_TRAPPED_)
 		return 0;
-	if (sys4(__NR_wait4, tid, &host, 2 | WALL, 0) != tid)
-		return 0;
-	status = host;
+	host = status = info[6] << 8 | 0x7f;
 	*visible = tracee_stopped(v, tid, &status);
+	if (*visible && tracee_get(tid, &t) && t.reported)
+		sys4(__NR_wait4, tid, NULL, 2 | WALL, 0);
 	return host;
 }
 
@@ -165,7 +168,7 @@ static long go(struct tracee *t, u32 request, int signo)
 	long r;
 
 	t->stop = TRACEE_RUNS;
-	t->told = false;
+	t->told = t->reported = false;
 	tracee_put(t);
 	r = host_ptrace(request, t->tid, 0, (u64)signo);
 	if (r) {

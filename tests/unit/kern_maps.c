@@ -106,6 +106,8 @@ SYSCALL(prlimit64) { return sig_safe_syscall(v, __NR_prlimit64, a); }
 bool tracee_any;
 void tracee_written(int pid, gaddr_t at, u64 n) { }
 void tracee_after_fork(void) { }
+bool proc_tracee_exe(struct vcpu *v, char *path) { return false; }
+bool proc_tracee_open(struct vcpu *v, const char *path, u64 flags, long *r) { return false; }
 void traced_init(void) { }
 void traced_child(struct vcpu *v, bool shares_vm) { }
 
