@@ -27,6 +27,7 @@ enum traced_where {
 #define TRACED_SAID_SEIZE 1u
 #define TRACED_SAID_INTERRUPT 2u
 #define TRACED_SAID_GROUP 4u    /* traced.group says by which signal */
+#define TRACED_SAID_FREEZE 8u   /* sig/freeze.c */
 #define TRACED_BELL 4           /* SIGILL: the host never blocks it */
 
 /* what a TRACED_BELL of the tracer's carries in place of a SIGSTOP; the low half is that one's si_code */
@@ -41,12 +42,16 @@ enum traced_request {
 	TRACED_SSP,    /* SSP is to be value[0] */
 	TRACED_PRCTL,  /* arch_prctl of the shadow stack's family: code, argument */
 	TRACED_POKE,   /* value[1] to the address value[0] */
+	TRACED_OPEN,   /* the text of a /proc entry of its own (enum proc_file) for thread value[1]: a descriptor, */
+	TRACED_CLOSE,  /* and its end */
+	TRACED_PROGRAM, /* the descriptor of the program's file */
 };
 
 struct traced {
 	bool on;
 	bool seized;
 	bool attached;     /* on, but nothing is prepared for it yet */
+	bool frozen_call;  /* stands still for a core, behind the interrupted call orig_rax */
 	bool calling;      /* a system call is being made: it has no result yet */
 	bool step;         /* one guest instruction, then a trap */
 	u32 said;          /* TRACED_SAID_*, looked at under PEND_SIGNAL */

@@ -421,7 +421,8 @@ bool violation_endbr(struct vcpu *v, gaddr_t from)
 	if (eng.set.mode == GN_MODE_RUN)
 		return false;
 	v->stat_viol++;
-	if (!from && v->twin_sp < shstk_top(v) && !rt_copy_from_guest(&word, v->gregs[RSP], 8) && shstk_word(v->twin_sp) == word)
+	if (!from && v->twin_sp < shstk_top(v) && !rt_copy_from_guest(&word, v->gregs[RSP], 8) &&
+	    shstk_word(v, v->twin_sp) == word)
 		from = switcher_call_site(word); /* a call, which has just pushed it */
 	viol.call = from;
 	viol.rsp = v->gregs[RSP];

@@ -9,6 +9,7 @@
 #include "kern/robust.h"
 #include "kern/shadow.h"
 #include "kern/traced.h"
+#include "kern/tracee.h"
 #include "kern/vma.h"
 
 int kern_pid;
@@ -96,6 +97,7 @@ static void in_child(void)
 	rt_lock_after_fork(&lock);
 	kern_pid = (int)sys0(__NR_getpid);
 	report_after_fork();
+	tracee_after_fork();
 	robust_after_fork(vcpu_self());
 }
 

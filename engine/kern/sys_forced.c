@@ -32,7 +32,7 @@ static int whose_mem(int fd)
 	return strcmp(end, "/mem") ? 0 : (int)pid;
 }
 
-/* the memory of a program that this one traces, perhaps */
+/* n bytes to the memory of a program that this one traces, perhaps */
 static void __attribute__((noinline)) wrote(int fd, gaddr_t at, long n)
 {
 	int pid = n > 0 ? whose_mem(fd) : 0;
@@ -124,7 +124,8 @@ static u64 total(const u64 a[6])
 /* did the host stop where a shadow stack begins? */
 static bool falls_short(struct vcpu *v, const u64 a[6], long r)
 {
-	return unlikely(shadow_any) && (r == -EIO || (r > 0 && (u64)r < total(a))) && is_own_mem(v, (int)a[0]);
+	return unlikely(shadow_any) && (r == -EIO || (r > 0 && (u64)r < total(a))) &&
+	       whose_mem((int)a[0]) == v->pid;
 }
 
 /* at the descriptor's own position */
@@ -132,6 +133,8 @@ static long writev_here(struct vcpu *v, long nr, const u64 a[6])
 {
 	long r = kern_host(v, nr, a), more, at;
 
+	if (unlikely(tracee_any) && r > 0)
+		wrote((int)a[0], (gaddr_t)(sys3(__NR_lseek, (int)a[0], 0, 1) - r), r);
 	if (!falls_short(v, a, r))
 		return r;
 	at = sys3(__NR_lseek, (int)a[0], 0, 1 /* SEEK_CUR */);
@@ -152,6 +155,8 @@ static long writev_there(struct vcpu *v, long nr, const u64 a[6])
 {
 	long r = kern_host(v, nr, a);
 
+	if (unlikely(tracee_any))
+		wrote((int)a[0], a[3], r);
 	return falls_short(v, a, r) ? write_pieces(v, a, (u64)max(r, 0l), a[3]) : r;
 }
 

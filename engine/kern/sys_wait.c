@@ -5,7 +5,6 @@
  */
 #include "kern/tracee.h"
 
-#define CLD_TRAPPED_ 4
 #define STOPPED(sig) ((sig) << 8 | 0x7f)
 
 struct rusage_bytes {
@@ -13,10 +12,15 @@ struct rusage_bytes {
 };
 
 /* true: to be told the guest */
-static bool seen(struct vcpu *v, int tid, int *status)
+static bool seen(struct vcpu *v, int tid, int *status, bool stays)
 {
-	if ((*status & 0xff) == 0x7f)
-		return tracee_stopped(v, tid, status);
+	if ((*status & 0xff) == 0x7f) {
+		if (!tracee_stopped(v, tid, status))
+			return false;
+		if (tracee_any && !stays)
+			tracee_reported(tid);
+		return true;
+	}
 	if (tracee_any && *status != 0xffff)
 		tracee_drop(tid);
 	return true;
@@ -31,7 +35,7 @@ SYSCALL(wait4)
 
 	do
 		r = sig_safe_syscall(v, __NR_wait4, b);
-	while (r > 0 && !seen(v, (int)r, &status));
+	while (r > 0 && !seen(v, (int)r, &status, false));
 	if (r > 0 && (kern_put(a[1], &status, 4) || kern_put(a[3], &ru, sizeof(ru))))
 		return -EFAULT;
 	return r;
@@ -53,7 +57,7 @@ SYSCALL(waitid)
 		status = info[2] == CLD_TRAPPED_ ? STOPPED(info[6]) : info[2] <= 3 ? 0 : 0xffff;
 		if (status == 0 && a[3] & 0x01000000) /* WNOWAIT: it is still there */
 			break;
-	} while (!seen(v, info[4], &status));
+	} while (!seen(v, info[4], &status, a[3] & 0x01000000));
 	if (r)
 		return r;
 	if (info[0] && info[2] == CLD_TRAPPED_)

@@ -9,8 +9,10 @@
 #include <linux/signal.h>
 #include "cpu/cpu.h"
 #include "cpu/threads.h"
+#include "kern/proc.h"
 #include "kern/shadow.h"
 #include "kern/traced.h"
+#include "kern/tracee.h"
 #include "sig/traced.h"
 
 #define MADE_BY_NO_CALL (~0ul) /* orig_rax */
@@ -47,6 +49,15 @@ static void serve(struct vcpu *v)
 		break;
 	case TRACED_POKE:
 		t->result = shadow_poke(t->value[0], &t->value[1], 8);
+		break;
+	case TRACED_OPEN:
+		t->result = proc_open_own(v, (enum proc_file)t->value[0], (long)t->value[1]);
+		break;
+	case TRACED_CLOSE:
+		t->result = sys1(__NR_close, t->value[0]);
+		break;
+	case TRACED_PROGRAM:
+		t->result = eng.fd_base + GN_FD_PROG;
 		break;
 	}
 }
@@ -234,12 +245,30 @@ void traced_init(void)
 
 /* ---- how it begins ---- */
 
+/*
+ * A parent that runs natively, gnomon itself before all, would see the engine, and could not let it go on. It is told
+ * nothing: the thread goes on untraced, as far as its program can tell traced.
+ */
+static bool nobody_to_trace(bool *first)
+{
+	static bool asked;
+
+	if (tracee_is_engine((int)sys0(__NR_getppid)))
+		return false;
+	rt_log_once("ptrace(PTRACE_TRACEME): the parent does not run under gnomon and sees nothing of it");
+	*first = !__atomic_exchange_n(&asked, true, __ATOMIC_RELAXED);
+	return true;
+}
+
 long traced_me(struct vcpu *v)
 {
+	bool first;
 	long r;
 
 	if (v->traced.on)
 		return -EPERM;
+	if (nobody_to_trace(&first))
+		return first ? 0 : -EPERM;
 	memset(&v->traced, 0, sizeof(v->traced));
 	traced_begin(v, false); /* before the first signal can stop us */
 	r = sys4(__NR_ptrace, PTRACE_TRACEME, 0, 0, 0);

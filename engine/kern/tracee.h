@@ -9,6 +9,9 @@
 #include "cpu/vcpu.h"
 #include "kern/kern.h"
 
+#define WALL 0x40000000
+#define CLD_TRAPPED_ 4
+
 enum tracee_stop {
 	TRACEE_RUNS,
 	TRACEE_OWN,  /* in a stop its engine made: TRACED_* says where */
@@ -18,9 +21,12 @@ enum tracee_stop {
 struct tracee {
 	int tid;        /* 0: free entry */
 	int tgid;
+	int owner;      /* the thread of ours that traces it */
 	bool engine;    /* it runs under this engine, else natively: then the host's answers are right as they are */
 	bool joining;   /* attached to; its engine has not been told */
 	bool seize;
+	bool reported;  /* the guest has waited for this stop */
+	bool told;      /* the guest had its SIGCHLD for this stop */
 	bool interrupt; /* PTRACE_INTERRUPT is under way */
 	u32 stop;       /* enum tracee_stop */
 	u32 options;    /* the guest's PTRACE_O_* */
@@ -35,13 +41,25 @@ extern bool tracee_any;
 bool tracee_get(int tid, struct tracee *t);
 void tracee_put(const struct tracee *t);
 void tracee_drop(int tid);
+/* entry i of the table, perhaps a free one; false: there are not so many */
+bool tracee_nth(u32 i, struct tracee *t);
+/* in a forked child, which traces nobody */
+void tracee_after_fork(void);
+void tracee_clean_after_fork(void);
 /* a task that the host says is ours, or is about to be: as tracee_get(), and noted if it was not */
 void tracee_find(int tid, struct tracee *t);
 
+/* does this task run under an engine like ours? */
+bool tracee_is_engine(int tid);
 /* Its stop, as far as the host knows of one; the table says so, too. False: it runs */
 bool tracee_look(struct tracee *t);
 /* The host reports a stop of a task: does the guest see it, and as what? If not, it has been resumed */
 bool tracee_stopped(struct vcpu *v, int tid, int *status);
+/* a wait of the guest's gave it that stop */
+void tracee_reported(int tid);
+
+/* tracee_news.c: sig_watch_children() */
+bool tracee_news(struct vcpu *v, const u8 info[128]);
 
 /* its memory; 0 or -EIO */
 long tracee_read(const struct tracee *t, gaddr_t from, void *to, size_t n) __must_check;

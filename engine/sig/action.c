@@ -6,17 +6,20 @@
 #include <linux/signal.h>
 #include "rt/engine.h"
 #include "sig/ctx.h"
+#include "sig/freeze.h"
 
 #define CLEAR_SIGHAND (1ul << 32) /* CLONE_CLEAR_SIGHAND */
 
 enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
 
 /* see sig_watch_deaths(), sig_watch_all() */
-static bool watch_deaths, watch_all;
+static bool watch_deaths, watch_all, watch_cores;
+bool (*action_look)(struct vcpu *v, const u8 info[128]);
 
 static bool ours(int signo, const struct ksigaction *act)
 {
-	return act->handler > 1 || watch_all || SYNC_SIGNALS & BIT(signo) ||
+	return act->handler > 1 || watch_all || (action_look && signo == SIGCHLD) ||
+	       (watch_cores && !act->handler && CORE_SIGNALS & BIT(signo)) || SYNC_SIGNALS & BIT(signo) ||
 	       (watch_deaths && !act->handler && !((DEFAULT_IGNORES | DEFAULT_STOPS) & BIT(signo)));
 }
 
@@ -43,6 +46,8 @@ void action_host(int signo, const struct ksigaction *act)
 		h.mask = ~0ul;
 	}
 	h.flags |= act->flags & (SA_NOCLDSTOP_ | SA_NOCLDWAIT_);
+	if (action_look)
+		h.flags &= ~SA_NOCLDSTOP_;
 	if (signo == SIGCHLD && act->handler == 1)
 		h.flags |= SA_NOCLDWAIT_; /* as the kernel sees it where it is ignored */
 	sys4(__NR_rt_sigaction, signo, &h, NULL, 8);
@@ -71,15 +76,44 @@ void sig_watch_deaths(struct vcpu *v)
 			action_host(n, &v->sig->acts->a[n]);
 }
 
-void sig_watch_all(struct vcpu *v)
+static void watch(struct vcpu *v, bool *what)
 {
-	if (watch_all)
+	if (*what)
 		return;
-	watch_all = true;
+	*what = true;
 	rt_lock(&v->sig->acts->lock);
 	for (int n = 1; n <= GSIG_MAX; n++)
 		action_host(n, &v->sig->acts->a[n]);
 	rt_unlock(&v->sig->acts->lock);
+}
+
+void sig_watch_cores(struct vcpu *v)
+{
+	watch(v, &watch_cores);
+}
+
+void sig_watch_all(struct vcpu *v)
+{
+	watch(v, &watch_all);
+}
+
+void sig_watch_children(struct vcpu *v, bool (*look)(struct vcpu *v, const u8 info[128]))
+{
+	if (action_look)
+		return;
+	action_look = look;
+	rt_lock(&v->sig->acts->lock);
+	action_host(SIGCHLD, &v->sig->acts->a[SIGCHLD]);
+	rt_unlock(&v->sig->acts->lock);
+}
+
+bool action_wants_child(struct vcpu *v, const u8 info[128])
+{
+	bool stop = *(const s32 *)(info + 8) >= 4; /* CLD_TRAPPED, STOPPED, CONTINUED */
+
+	if (!action_look(v, info))
+		return false;
+	return !stop || !(v->sig->acts->a[SIGCHLD].flags & SA_NOCLDSTOP_);
 }
 
 static void inherit_host(struct sigacts *a)
@@ -303,11 +337,16 @@ void action_stop(struct vcpu *v, int signo)
 	rt_unlock(&v->sig->acts->lock);
 }
 
-void __noreturn action_die(struct vcpu *v, int signo)
+void __noreturn action_die(struct vcpu *v, int signo, const u8 *info)
 {
 	struct ksigaction dfl = { 0 };
 	u64 none = 0;
 
+	if (watch_cores && sig_core && CORE_SIGNALS & BIT(signo)) {
+		u8 nothing[128] = { (u8)signo };
+
+		sig_core(v, signo, info ? info : nothing);
+	}
 	cpu_up.dying(v);
 	sys4(__NR_rt_sigaction, signo, &dfl, NULL, 8);
 	sys3(__NR_tgkill, v->pid, v->tid, signo);

@@ -70,7 +70,7 @@ static void run_ia32(struct vcpu *v, int signo, const struct ksigaction *act)
 	if (!(v->shstk_features & 1))
 		rt_log_once("a signal handler in 32-bit code cannot run under gnomon");
 	if (signo == SIGSEGV)
-		action_die(v, SIGSEGV);
+		action_die(v, SIGSEGV, NULL);
 	sig_fault(v, SIGSEGV, SI_KERNEL, 0, 13, 0);
 }
 
@@ -82,14 +82,14 @@ static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act,
 	if (unlikely(v->traced.again))
 		traced_end_call(v, act);
 	if (!rseq_interrupt(v))
-		action_die(v, SIGSEGV);
+		action_die(v, SIGSEGV, NULL);
 	if (unlikely(act->flags & SIG_IA32)) {
 		run_ia32(v, signo, act);
 		return;
 	}
 	if (!frame_build(v, signo, act, mask, info, s->trap_err, s->trapno, s->cr2)) {
 		if (signo == SIGSEGV)
-			action_die(v, SIGSEGV);
+			action_die(v, SIGSEGV, NULL);
 		sig_fault(v, SIGSEGV, SI_KERNEL, 0, -1, 0);
 		return;
 	}
@@ -118,11 +118,20 @@ static void act_upon(struct vcpu *v, int signo, const u8 info[128])
 	else if (act.handler || DEFAULT_IGNORES & BIT(signo))
 		return;
 	else if (!(DEFAULT_STOPS & BIT(signo)))
-		action_die(v, signo);
+		action_die(v, signo, info);
 	else if (v->traced.on)
 		traced_group_stop(v, signo);
 	else
 		action_stop(v, signo);
+}
+
+/* a SIGCHLD where there are tracees; asked once for each */
+static bool is_for_guest(struct vcpu *v, const u8 info[128])
+{
+	bool looked = v->sig->looked;
+
+	v->sig->looked = false;
+	return looked || action_wants_child(v, info);
 }
 
 void sig_queue(struct vcpu *v, int signo, const u8 info[128])
@@ -146,6 +155,8 @@ void sig_deliver(struct vcpu *v)
 		sig_finish_window(v);
 		memcpy(info, s->info[signo], 128);
 		__atomic_and_fetch(&s->queued, ~BIT(signo), __ATOMIC_SEQ_CST);
+		if (unlikely(action_look) && signo == SIGCHLD && !is_for_guest(v, info))
+			continue;
 		if (unlikely(v->traced.on))
 			signo = traced_signal(v, signo, info);
 		if (signo)
@@ -208,7 +219,7 @@ static void force(struct vcpu *v, int signo, const u8 info[128], int trapno, u64
 			cpu_describe(v);
 			rt_log("guest dies of signal %d: rip %lx, address %lx, code %d", signo, v->rip, addr, code);
 		}
-		action_die(v, signo);
+		action_die(v, signo, info);
 	}
 	note_trap(v, trapno, err, addr);
 	run_handler(v, signo, &act, info);
@@ -244,5 +255,5 @@ void sig_sys(struct vcpu *v, int reason, int nr)
 
 void sig_die(struct vcpu *v, int signo)
 {
-	action_die(v, signo);
+	action_die(v, signo, NULL);
 }

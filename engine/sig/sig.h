@@ -56,6 +56,9 @@ void sig_finish_window(struct vcpu *v);
 void sig_watch_deaths(struct vcpu *v);
 /* All signals come to the engine first from now on: the process is traced */
 void sig_watch_all(struct vcpu *v);
+/* SIGCHLD comes to the engine first, whatever the guest's action is, and `look` decides whether it is for the guest: this
+ * process traces others */
+void sig_watch_children(struct vcpu *v, bool (*look)(struct vcpu *v, const u8 info[128]));
 /* does the host end the process by this signal, if nobody blocks it, without asking the engine? Not SIGKILL */
 bool sig_host_kills(struct vcpu *v, int signo);
 

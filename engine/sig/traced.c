@@ -8,6 +8,7 @@
 #include <linux/ptrace.h>
 #include <linux/signal.h>
 #include "sig/ctx.h"
+#include "sig/freeze.h"
 #include "sig/traced.h"
 
 void (*traced_serve)(struct vcpu *v);
@@ -54,6 +55,11 @@ static bool show_interrupted(struct vcpu *v)
 	v->gregs[RAX] = t->shown;
 	v->rip += 2;
 	return true;
+}
+
+void traced_show_interrupted(struct vcpu *v)
+{
+	v->traced.frozen_call = show_interrupted(v);
 }
 
 /* back again, unless the tracer has sent it elsewhere */
@@ -124,6 +130,12 @@ int traced_signal(struct vcpu *v, int signo, u8 info[128])
 		return signo;
 	sys4(__NR_rt_tgsigqueueinfo, v->pid, v->tid, signo, info); /* for when it is not blocked any more */
 	return 0;
+}
+
+void traced_freeze(struct vcpu *t)
+{
+	__atomic_or_fetch(&t->traced.said, TRACED_SAID_FREEZE, __ATOMIC_SEQ_CST);
+	ring(t, TRACED_BELL);
 }
 
 static void tell_the_others(struct vcpu *v, int signo)
@@ -227,6 +239,8 @@ void traced_attend(struct vcpu *v)
 {
 	struct traced *t = &v->traced;
 
+	if (take(v, TRACED_SAID_FREEZE))
+		freeze_self(v);
 	if (t->attached) {
 		t->attached = false;
 		traced_begin(v, false);

@@ -24,6 +24,10 @@ void traced_group_stop(struct vcpu *v, int signo);
 void traced_end_call(struct vcpu *v, const struct ksigaction *act);
 /* a handler's frame has been built while the tracer single-steps */
 void traced_handler(struct vcpu *v);
+/* [holds: the lock of the threads' list] tells t to stand still: sig/freeze.h */
+void traced_freeze(struct vcpu *t);
+/* the registers of a thread whose call was interrupted, as inside the kernel, for good */
+void traced_show_interrupted(struct vcpu *v);
 /* what was said meanwhile */
 void traced_attend(struct vcpu *v);
 /* Is this signal the protocol's? [as-safe] */

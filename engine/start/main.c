@@ -13,6 +13,7 @@
 #include <linux/resource.h>
 #include "cpu/threads.h"
 #include "gnomon/exit.h"
+#include "kern/core.h"
 #include "kern/kern.h"
 #include "kern/marks.h"
 #include "kern/report.h"
@@ -350,6 +351,7 @@ void __noreturn start_main(u64 *sp)
 		rt_die(GN_EXIT_USAGE, "no room for the program's shadow stack: %s",
 		       error_text(r) ? error_text(r) : "refused");
 	report_exec(eng.exe);
+	core_init(v);
 	traced_enter_image(v, &record);
 	cpu_run(v);
 }

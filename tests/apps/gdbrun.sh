@@ -45,12 +45,24 @@ if [ "${1-}" = setup ]; then
 		return 0;
 	}
 	END
+	cat >sleeper.c <<-'END'
+	#include <stdio.h>
+	#include <unistd.h>
+	static int inner(int n) { return pause() + n; }
+	int main(void)
+	{
+		puts("ready");
+		fflush(stdout);
+		return inner(3);
+	}
+	END
+	gcc -g -O0 sleeper.c -o sleeper
 	gcc -g -O0 prog.c -o prog
 	gcc -g -O0 -pthread threads.c -o threads
 	exit 0
 fi
 cd "$SETUP"
-run() { gdb -nx -batch -ex 'set can-use-hw-watchpoints 0' "$@" 2>&1 | sed -E -e 's/0x[0-9a-f]{6,}/ADDR/g' -e 's/(LWP|process) [0-9]+/\1 N/g' -e '/^warning/d' -e '/New Thread|Thread.*exited/d' -e 's/^\[joined/joined/'; }
+run() { gdb -nx -batch -ex 'set can-use-hw-watchpoints 0' "$@" 2>&1 | sed -E -e 's/0x[0-9a-f]{6,}/ADDR/g' -e 's/(LWP|process) [0-9]+/\1 N/g' -e '/^warning/d' -e '/New (Thread|process)|Thread.*exited/d' -e 's/^\[joined/joined/'; }
 run -ex 'break main' -ex run -ex bt -ex 'info registers rip' -ex next -ex 'print i' -ex 'break twice' -ex continue -ex 'print x' -ex bt \
 	-ex finish -ex 'print twice(21)' -ex 'info locals' -ex 'delete' -ex 'watch total' -ex continue -ex continue -ex 'delete' \
 	-ex 'set var total = 100' -ex continue ./prog
@@ -58,3 +70,12 @@ run -ex 'break add if x == 3' -ex run -ex 'print x' -ex stepi -ex stepi -ex 'x/2
 run -ex 'handle SIGUSR1 stop print nopass' -ex 'run more' -ex 'print $_siginfo.si_signo' -ex continue -ex bt -ex 'print $_siginfo._sifields._sigfault.si_addr' \
 	-ex kill ./prog
 run -ex 'break inside' -ex run -ex 'print n' -ex continue -ex 'print n' -ex 'bt' -ex 'delete' -ex continue ./threads | grep -v 'libthread_db\|Switching'
+# one that runs already: found by its /proc entries, and left as it was
+cd - >/dev/null
+"$SETUP/sleeper" >ready &
+pid=$!
+until grep -q ready ready; do :; done
+run -p $pid -ex bt -ex 'info proc exe' -ex 'info proc mappings' | sed -E -e "s/$pid/N/g" -e '/objfile|\[|ADDR$|ADDR +$|p +$|\.c: No such/d' -e 's/  +/ /g' | grep -v libthread_db
+until grep -q '^State:.S' /proc/$pid/status; do :; done
+kill $pid
+wait $pid 2>/dev/null || echo "status $?"

@@ -105,13 +105,18 @@ void cpu_release_others(void) { }
 void sig_finish_window(struct vcpu *v) { }
 SYSCALL(exec) { return -ENOSYS; }
 SYSCALL(execat) { return -ENOSYS; }
-SYSCALL(ptrace) { return -ENOSYS; }
 SYSCALL(wait4) { return -ENOSYS; }
 SYSCALL(waitid) { return -ENOSYS; }
-void traced_init(void) { }
-void traced_child(struct vcpu *v, bool shares_vm) { }
+SYSCALL(ptrace) { return -ENOSYS; }
+SYSCALL(setrlimit) { return -ENOSYS; }
+SYSCALL(prlimit64) { return sig_safe_syscall(v, __NR_prlimit64, a); }
 bool tracee_any;
 void tracee_written(int pid, gaddr_t at, u64 n) { }
+void tracee_after_fork(void) { }
+bool proc_tracee_exe(struct vcpu *v, char *path) { return false; }
+bool proc_tracee_open(struct vcpu *v, const char *path, u64 flags, long *r) { return false; }
+void traced_init(void) { }
+void traced_child(struct vcpu *v, bool shares_vm) { }
 
 /* ---- both sides ---- */
 
