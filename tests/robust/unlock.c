@@ -207,18 +207,16 @@ static void gather(int n, int op, uint32_t bits)
 	}
 }
 
-/* how many are awake after all could be, and an end to the others */
+/* how many of the n no longer wait; an end to the others */
 static int woken(int n)
 {
-	int awake = 0;
+	int left = (int)futex(word, FUTEX_WAKE | (waiters[0].op & PRIV), INT_MAX, NULL, NULL, 0);
 
-	usleep(20000);
-	for (int i = 0; i < n; i++)
-		awake += waiters[i].result == 0;
-	futex(word, FUTEX_WAKE | (waiters[0].op & PRIV), INT_MAX, NULL, NULL, 0);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		pthread_join(waiters[i].t, NULL);
-	return awake;
+		CHECK(waiters[i].result == 0);
+	}
+	return n - left;
 }
 
 static void wakes(int private)
