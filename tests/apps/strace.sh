@@ -59,3 +59,5 @@ wait $pid 2>/dev/null || echo "status $?"
 strace -f -e inject=getuid:retval=4711 -e trace=getuid -o five id -ru || echo "status $?"
 cat five | sed 's/^[0-9]* *//'
 strace -e inject=openat:error=EACCES -e trace=openat -o six cat /etc/passwd 2>&1 || echo "status $?"
+strace -f --seccomp-bpf -e trace=openat,getuid -o seven id -ru || echo "status $?"
+sed 's/^[0-9]* *//' seven
