@@ -170,8 +170,12 @@ void kern_syscall(struct vcpu *v)
 	u64 *g = v->gregs;
 
 	v->stat_syscalls++;
-	if (unlikely(v->seccomp || v->seccomp_strict) && !seccomp_allows(v, nr))
-		return;
+	if (unlikely(v->seccomp || v->seccomp_strict)) {
+		if (!seccomp_allows(v, nr))
+			return;
+		nr = (u32)g[RAX]; /* a tracer may have changed it */
+		e = &kern_syscalls[nr];
+	}
 	if (unlikely(nr >= kern_nr_syscalls)) {
 		g[RAX] = (u64)unknown(nr);
 		return;

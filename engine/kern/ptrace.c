@@ -193,7 +193,10 @@ struct call_info {
 	u32 arch;
 	u64 ip, sp;
 	u64 nr_or_result, args[6];
+	u32 ret_data;
 };
+#define CALL_INFO_ENTRY offsetof(struct call_info, ret_data)
+#define CALL_INFO_SECCOMP (CALL_INFO_ENTRY + 4)
 
 REQUEST(get_syscall_info)
 {
@@ -201,6 +204,7 @@ REQUEST(get_syscall_info)
 	struct call_info c = { .arch = AUDIT_ARCH_X86_64 };
 	u64 r[TRACEE_REGS], n = offsetof(struct call_info, nr_or_result);
 	u32 where = TRACED_RUNS;
+	u64 word;
 	long err;
 
 	(void)v;
@@ -211,12 +215,15 @@ REQUEST(get_syscall_info)
 		return err ? err : -ESRCH;
 	c.ip = r[16];
 	c.sp = r[19];
-	if ((t->status >> 8 & 0xff) == (SIGTRAP | 0x80) && where == TRACED_ENTRY) {
-		c.op = PTRACE_SYSCALL_INFO_ENTRY;
+	if (((t->status >> 8 & 0xff) == (SIGTRAP | 0x80) && where == TRACED_ENTRY) || t->status >> 16 == PTRACE_EVENT_SECCOMP) {
+		c.op = where == TRACED_ENTRY ? PTRACE_SYSCALL_INFO_ENTRY : PTRACE_SYSCALL_INFO_SECCOMP;
 		c.nr_or_result = r[15];
 		for (int i = 0; i < 6; i++)
 			c.args[i] = r[from[i]];
-		n = sizeof(c);
+		if (TRACEE_READ(t, traced.message, &word))
+			return -ESRCH;
+		c.ret_data = (u32)word;
+		n = where == TRACED_ENTRY ? CALL_INFO_ENTRY : CALL_INFO_SECCOMP;
 	} else if ((t->status >> 8 & 0xff) == (SIGTRAP | 0x80) && where == TRACED_EXIT) {
 		c.op = PTRACE_SYSCALL_INFO_EXIT;
 		c.nr_or_result = r[10];

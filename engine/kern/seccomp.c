@@ -13,6 +13,7 @@
 #include "cpu/threads.h"
 #include "kern/kern.h"
 #include "kern/seccomp.h"
+#include "kern/traced.h"
 
 #define MAX_PATH 32768u /* MAX_INSNS_PER_PATH */
 #define PENALTY 4
@@ -228,7 +229,9 @@ static u32 verdict(const struct vcpu *v, const struct seccomp_data *d)
 	return best;
 }
 
-static bool obey(struct vcpu *v, const struct seccomp_data *d)
+static bool ask_tracer(struct vcpu *v, u32 data);
+
+static bool obey(struct vcpu *v, const struct seccomp_data *d, bool again)
 {
 	u32 best = verdict(v, d);
 
@@ -242,8 +245,9 @@ static bool obey(struct vcpu *v, const struct seccomp_data *d)
 	case SECCOMP_RET_TRAP:
 		sig_sys(v, (int)(best & SECCOMP_RET_DATA), d->nr);
 		return false;
-	case SECCOMP_RET_TRACE: /* nobody traces, and nobody listens */
-	case SECCOMP_RET_USER_NOTIF:
+	case SECCOMP_RET_TRACE:
+		return again || ask_tracer(v, best & SECCOMP_RET_DATA);
+	case SECCOMP_RET_USER_NOTIF: /* nobody listens */
 		v->gregs[RAX] = (u64)-ENOSYS;
 		return false;
 	case SECCOMP_RET_KILL_THREAD:
@@ -252,13 +256,31 @@ static bool obey(struct vcpu *v, const struct seccomp_data *d)
 	sig_die(v, SIGSYS);
 }
 
-bool seccomp_allows(struct vcpu *v, u32 nr)
+static bool filters_allow(struct vcpu *v, bool again)
 {
 	const u64 *g = v->gregs;
-	const struct seccomp_data d = { .nr = (int)nr, .arch = AUDIT_ARCH_X86_64, .instruction_pointer = v->rip,
+	const struct seccomp_data d = { .nr = (int)g[RAX], .arch = AUDIT_ARCH_X86_64, .instruction_pointer = v->rip,
 					.args = { g[RDI], g[RSI], g[RDX], g[R10], g[R8], g[R9] } };
 
-	return v->seccomp_strict ? strict(v, nr) : obey(v, &d);
+	return obey(v, &d, again);
+}
+
+/* SECCOMP_RET_TRACE. What the tracer has made of the call is judged once more, and not by it */
+static bool ask_tracer(struct vcpu *v, u32 data)
+{
+	if (!traced_seccomp(v, data)) {
+		v->gregs[RAX] = (u64)-ENOSYS;
+		return false;
+	}
+	if ((s32)v->traced.orig_rax < 0)
+		return false;
+	v->gregs[RAX] = v->traced.orig_rax;
+	return filters_allow(v, true);
+}
+
+bool seccomp_allows(struct vcpu *v, u32 nr)
+{
+	return v->seccomp_strict ? strict(v, nr) : filters_allow(v, false);
 }
 
 bool seccomp_allows32(struct vcpu *v, u32 nr)
@@ -269,7 +291,7 @@ bool seccomp_allows32(struct vcpu *v, u32 nr)
 		.args = { (u32)g[RBX], (u32)g[RCX], (u32)g[RDX], (u32)g[RSI], (u32)g[RDI], (u32)g[RBP] },
 	};
 
-	return !v->seccomp || obey(v, &d);
+	return !v->seccomp || obey(v, &d, false);
 }
 
 /* ---- installing ---- */

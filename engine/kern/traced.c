@@ -201,6 +201,18 @@ static void make_call(struct vcpu *v, u32 nr, u64 a[6])
 	report_child(v);
 }
 
+bool traced_seccomp(struct vcpu *v, u32 data)
+{
+	struct traced *t = &v->traced;
+
+	if (!t->on || !(t->options & PTRACE_O_TRACESECCOMP))
+		return false;
+	v->gregs[RAX] = (u64)-ENOSYS;
+	t->message = data;
+	traced_stop(v, TRACED_EVENT, SIGTRAP | PTRACE_EVENT_SECCOMP << 8, NULL);
+	return true;
+}
+
 static void call(struct vcpu *v)
 {
 	struct traced *t = &v->traced;

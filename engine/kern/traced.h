@@ -16,6 +16,8 @@ void traced_child(struct vcpu *v, bool shares_vm);
 void traced_leave_image(const struct vcpu *v, struct gn_exec *rec);
 void traced_enter_image(struct vcpu *v, const struct gn_exec *rec);
 void traced_init(void);
+/* SECCOMP_RET_TRACE: the tracer has looked at the call, and v->traced.orig_rax is its number now. False: nobody wants to */
+bool traced_seccomp(struct vcpu *v, u32 data);
 
 /* sys_arch_prctl.c: arch_prctl of the shadow stack's family, asked by a tracer */
 long traced_prctl(struct vcpu *v, u32 code, u64 arg);

@@ -12,7 +12,7 @@ exec 3>&- 4>&- 5>&- 6>&- # what the tests keep open shows in the numbers of desc
 show() {
 	for f in $(ls "$1".* | sort -t. -k2 -n); do
 		echo "task"
-		sed -E -e '/^rseq\(/d' -e 's/0x[0-9a-f]+/ADDR/g' -e 's/^(getrandom\()"[^"]*"/\1BYTES/' -e 's/[0-9]{4,}/N/g' \
+		sed -E -e '/^rseq\(/d' -e 's/0x[0-9a-f]+/ADDR/g' -e 's/^(getrandom\()"[^"]*"/\1BYTES/' -e 's/\b[0-9]{3,}\b/N/g' \
 			-e 's/\bst_[acm]time[^,}]*,? ?//g' -e 's/si_(utime|stime)=[0-9]+/si_\1=T/g' -e 's/NULL|ADDR/PTR/g' -e 's/ +=/ =/' \
 			-e 's/^(set_tid_address.*=).*/\1 N/' "$f"
 	done
@@ -59,3 +59,5 @@ wait $pid 2>/dev/null || echo "status $?"
 strace -f -e inject=getuid:retval=4711 -e trace=getuid -o five id -ru || echo "status $?"
 cat five | sed 's/^[0-9]* *//'
 strace -e inject=openat:error=EACCES -e trace=openat -o six cat /etc/passwd 2>&1 || echo "status $?"
+strace -f --seccomp-bpf -e trace=openat,getuid -o seven id -ru || echo "status $?"
+sed 's/^[0-9]* *//' seven
