@@ -189,6 +189,9 @@ gaddr_t switcher_call_site(gaddr_t next);
 /* the same for a far return or IRET to cs:rip; SSP moves only if it leads to a frame that matches */
 bool violation_far(struct vcpu *v, u64 cs, u64 rip);
 
+/* --ibt: an indirect branch, the jump at `from` (0: not known), came to v->rip, and there is no ENDBR64. True: it may go on */
+bool violation_endbr(struct vcpu *v, gaddr_t from);
+
 /* stats.c: TSC ticks with --stats, else 0 */
 u64 cpu_stats_clock(void);
 
@@ -199,5 +202,7 @@ void emul_return(struct vcpu *v, u32 extra);
  * it is the target that faults) */
 void emul_wild_call(struct vcpu *v);
 void emul_wild_jump(struct vcpu *v, const struct block *b);
+/* the indirect jump that ends b */
+gaddr_t emul_branch_of(const struct block *b);
 
 #endif

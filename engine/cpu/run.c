@@ -7,6 +7,7 @@
 #include <linux/mman.h>
 #include "cpu/cpu.h"
 #include "cpu/emul.h"
+#include "cpu/heirs.h"
 #include "cpu/window.h"
 #include "gnomon/board.h"
 #include "gnomon/exit.h"
@@ -186,6 +187,7 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 	}
 	if (b->flags & BLOCK_STRADDLE)
 		cpu_up.guard_code(PAGE_DOWN(pc) + PAGE_SIZE);
+	heirs_note(b);
 	v->stat_blocks++;
 	v->stat_build += cpu_stats_clock() - t0;
 	return b;
@@ -331,6 +333,8 @@ void cpu_on_exit(struct vcpu *v)
 			cache_link(x, b, host);
 		else if (host == block_host(b))
 			cache_link(x, b, host - RECIPE_ENTRY_LEN);
+		if (x->to)
+			heirs_note_link(x);
 	}
 	cache_unlock();
 	if (host) {
@@ -439,6 +443,7 @@ void cpu_on_pending(struct vcpu *v)
 void cpu_on_signal(struct vcpu *v);
 void cpu_on_signal(struct vcpu *v)
 {
+	v->traced.called = 0; /* guest code has run */
 	cpu_on_pending(v);
 }
 

@@ -41,6 +41,8 @@ extern void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
 /* the guest's trap flag; by the thread itself. [as-safe] */
 void step_set(struct vcpu *v, bool on);
+/* what PEND_STEP must be, by the guest's trap flag and by its tracer. [as-safe] */
+void step_arm(struct vcpu *v);
 
 /* Takes the calling thread off the list: it will run no guest code any more. True if it was the last one of its
  * process. */

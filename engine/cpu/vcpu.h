@@ -6,6 +6,7 @@
 #ifndef GNOMON_CPU_VCPU_H
 #define GNOMON_CPU_VCPU_H
 
+#include "cpu/traced.h"
 #include "rt/types.h"
 #include "xlate/slots.h"
 
@@ -110,6 +111,7 @@ struct vcpu {
 	struct stepping {        /* an instruction runs alone for it (step.c) */
 		gaddr_t rip, next;
 		bool on;
+		bool diverted;       /* a handler of the guest's is to run instead */
 		bool addr32, quiet;  /* counts with ECX; the trap behind it is lost */
 		u8 rep, opcode;      /* the prefix that repeats it */
 		const u8 *code;      /* 32 bytes to translate in place of its own */
@@ -118,6 +120,7 @@ struct vcpu {
 		gaddr_t lo, end;
 	} runs[4];
 	u32 next_run;
+	struct traced traced;    /* by ptrace */
 	u64 more, more_id;       /* where the stack that was come back to goes on in the table of parked.c; 0: nowhere */
 	u64 more_at;             /* the twin behind the last frame that is back */
 	u64 base_at;             /* where twin_sp was when the last stack was left: frames below are the present one's; 0: none was */
@@ -130,7 +133,7 @@ struct vcpu {
 #define PEND_SIGNAL 1  /* sig/ has something to deliver */
 #define PEND_STALE 2   /* blocks died: twins may lead into them, and so may the address to resume at */
 #define PEND_FLUSH 4   /* everything was flushed: tables and twins are stale from end to end */
-#define PEND_STEP 8    /* the trap flag is set: one instruction at a time */
+#define PEND_STEP 8    /* the trap flag is set, or a tracer single-steps: one instruction at a time */
 
 static inline struct vcpu *vcpu_self(void)
 {
@@ -166,6 +169,8 @@ struct cpu_upcalls {
 	void (*syscall)(struct vcpu *v);
 	/* [holds: cache_lock] code at eng.watch_entry is translated, to be run next */
 	void (*at_entry)(struct vcpu *v);
+	/* --ibt: is the code at `at` of a file that is marked for it? */
+	bool (*wants_endbr)(gaddr_t at);
 	/* a 32-bit system call by int $0x80: its result */
 	long (*int80)(struct vcpu *v, u32 nr);
 	/* v->rip is in the vsyscall page: what the kernel does there, or false if it is a page like others. NULL until

@@ -412,3 +412,22 @@ bool violation_far(struct vcpu *v, u64 cs, u64 rip)
 		v->twin_sp = t;
 	return true;
 }
+
+bool violation_endbr(struct vcpu *v, gaddr_t from)
+{
+	struct violation viol = { .class = GN_MISSING_ENDBR, .ret = v->rip, .actual = v->rip };
+	u64 word = 0;
+
+	if (eng.set.mode == GN_MODE_RUN)
+		return false;
+	v->stat_viol++;
+	if (!from && v->twin_sp < shstk_top(v) && !rt_copy_from_guest(&word, v->gregs[RSP], 8) &&
+	    shstk_word(v, v->twin_sp) == word)
+		from = switcher_call_site(word); /* a call, which has just pushed it */
+	viol.call = from;
+	viol.rsp = v->gregs[RSP];
+	viol.ssp = vcpu_ssp(v);
+	fill_frames(v, &viol);
+	cpu_up.report(v, &viol);
+	return !(eng.set.flags & GN_OPT_STOP);
+}

@@ -13,12 +13,14 @@
 #include <linux/resource.h>
 #include "cpu/threads.h"
 #include "gnomon/exit.h"
+#include "kern/core.h"
 #include "kern/kern.h"
 #include "kern/marks.h"
 #include "kern/report.h"
 #include "kern/seccomp.h"
 #include "kern/robust.h"
 #include "kern/shadow.h"
+#include "kern/traced.h"
 #include "kern/vma.h"
 #include "load/load.h"
 #include "rt/engine.h"
@@ -303,6 +305,7 @@ static void wire(void)
 	cpu_up.shadow = shadow_at;
 	cpu_up.int80 = kern_int80;
 	cpu_up.at_entry = marks_at_entry;
+	cpu_up.wants_endbr = marks_wants_endbr;
 	cpu_up.shadow_new = shadow_new;
 	cpu_child_init = kern_child_init;
 	cpu_up.vsyscall = eng.vsyscall ? kern_vsyscall : NULL;
@@ -348,5 +351,7 @@ void __noreturn start_main(u64 *sp)
 		rt_die(GN_EXIT_USAGE, "no room for the program's shadow stack: %s",
 		       error_text(r) ? error_text(r) : "refused");
 	report_exec(eng.exe);
+	core_init(v);
+	traced_enter_image(v, &record);
 	cpu_run(v);
 }

@@ -103,22 +103,25 @@ static u8 *entry_for(struct exit *ex, struct block **to)
 	return inside;
 }
 
+void xlate_link(struct exit *ex)
+{
+	struct block *to;
+	u8 *entry;
+
+	if (ex->to || ex->kind > EXIT_CALL || xlate_opts.one_insn)
+		return;
+	entry = entry_for(ex, &to);
+	if (entry)
+		cache_link(ex, to, entry);
+}
+
 /* stubs for all exits; then links what can be linked now */
 static bool settle_exits(struct block *b)
 {
 	if (!cache_stubs_make(b))
 		return false;
-	for (u32 i = 0; i < b->nexits && !xlate_opts.one_insn; i++) {
-		struct exit *ex = &block_exits(b)[i];
-		struct block *to;
-		u8 *entry;
-
-		if (ex->kind > EXIT_CALL)
-			continue;
-		entry = entry_for(ex, &to);
-		if (entry)
-			cache_link(ex, to, entry);
-	}
+	for (u32 i = 0; i < b->nexits; i++)
+		xlate_link(&block_exits(b)[i]);
 	return true;
 }
 
@@ -150,7 +153,7 @@ struct block *xlate_block(const struct xlate_source *src, u8 res)
 	x->e = (struct emit){ x->a->next, x->a->next + XLATE_ROOM };
 	x->pc = src->pc;
 	x->code = src->code;
-	x->res = res & (u8)~RES_STEP;
+	x->res = res & (u8)~RES_KEYS;
 	x->nside = x->nexits = 0;
 	x->ret_id = NULL;
 	/* call entry, 6 bytes: recover_entry() knows it */

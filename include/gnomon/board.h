@@ -45,6 +45,7 @@ enum gn_enable {
 #define GN_OPT_STATS 0x04    /* engine prints counters at process exit on the log channel */
 #define GN_OPT_NO_FOLLOW 0x08 /* children that exec leave gnomon */
 #define GN_OPT_PEXT 0x10      /* the CPU has PEXT, and not in microcode */
+#define GN_OPT_IBT 0x20       /* indirect branches into code marked for it must find ENDBR64 */
 #define GN_OPT_CHAOS_TINY 0x100   /* test modes: tiny cache */
 #define GN_OPT_CHAOS_FLUSH 0x200  /* flush everything every few dispatches */
 #define GN_OPT_CHAOS_STEP 0x400   /* one guest instruction a block, never linked */
@@ -66,11 +67,19 @@ struct gn_settings {
 /* struct gn_exec.flags */
 #define GN_EXEC_RAW 0x01 /* path and argv as typed by the user: the engine plans the exec itself (#!, 32-bit, ...) */
 
+/* struct gn_exec.traced */
+#define GN_TRACED 0x01
+#define GN_TRACED_SEIZED 0x02
+
 /* how an engine learns what to load; argv and envp are its own */
 struct gn_exec {
 	uint64_t magic;            /* GN_BOARD_MAGIC */
 	uint32_t flags;            /* GN_EXEC_* */
 	uint32_t depth;            /* #! lines followed so far */
+	uint32_t traced;           /* GN_TRACED*: the thread is traced by another program of the tree, */
+	uint32_t traced_options;   /* PTRACE_O_*, */
+	uint32_t traced_mode;      /* was resumed by this request last, */
+	uint32_t traced_tid;       /* and had this id */
 	char file[GN_PATH_MAX];    /* the ELF file to map */
 	char execfn[GN_PATH_MAX];  /* AT_EXECFN the guest sees */
 	char comm[16];
@@ -83,6 +92,8 @@ enum gn_class {
 	GN_OVERWRITTEN = 3,  /* the word changed between call and return */
 	GN_NEVER_CALLED = 4, /* push/ret, retpoline, return to a stub or JIT code */
 	GN_CP_OTHER = 5,     /* #CP by far return, iret, rstorssp */
+	GN_MISSING_ENDBR = 6, /* --ibt: an indirect jump or call to something else than ENDBR64 */
+	GN_CLASSES           /* one more than the last */
 };
 
 /* gnomon protect: what a violation leads to that is not recognised as unwinding or a switch of stacks */

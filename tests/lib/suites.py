@@ -236,8 +236,9 @@ SUITES = {
     "signal": lambda opt: programs(opt, "signal"),
     "threads": lambda opt: programs(opt, "threads"),
     "smc": lambda opt: programs(opt, "smc"),
+    "ptrace": lambda opt: programs(opt, "ptrace"),
     "shstk": lambda opt: programs(opt, "shstk"),
-    "cet": lambda opt: programs(opt, "cet"),
+    "cet": lambda opt: programs(opt, "cet") + scripts(opt, "cet"),
     "apps": apps.apps,
     # longer than anybody waits for
     "fuzz": lambda opt: unit(opt, "fuzz") + fuzzing.targets(opt),
