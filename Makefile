@@ -38,7 +38,7 @@ check-apps: all
 	@tests/run --build $(B) $(TESTJOBS) --only apps --large $(CHECKFLAGS)
 
 check-apps-long: all
-	@tools/deps --quiet apps
+	@tools/deps --quiet more
 	@tests/run --build $(B) $(TESTJOBS) --only apps --large --long $(CHECKFLAGS)
 
 # the audit's tests with what the usual ones skip: a cluster of one node, a browser, packages of rpmbuild
@@ -46,16 +46,17 @@ check-audit: all
 	@tools/deps --quiet audit
 	@tests/run --build $(B) $(TESTJOBS) --only audit $(CHECKFLAGS)
 
-# what is an ordinary program (the command, the unit tests) with the sanitizers of the compiler
+# what is an ordinary program (the command, the audit, the unit tests) with the sanitizers of the compiler
 check-asan:
 	@$(MAKE) --no-print-directory B=build-asan MESONFLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fno-sanitize-recover=all' all
 	@tools/deps --quiet check
-	@tests/run --build build-asan $(TESTJOBS) --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output
+	@tests/run --build build-asan $(TESTJOBS) --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output \
+		audit/archives audit/badinput audit/closure audit/db audit/marks audit/output audit/rules
 
-# the same for memory that was never written: reading reports, damaged ones too
+# the same for memory that was never written: reading reports, damaged ones too; the audit
 check-valgrind: all
 	@tools/deps --quiet lint
-	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) $(TESTJOBS) --timeout-factor 4 $(CHECKFLAGS) cli/cli
+	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) $(TESTJOBS) --timeout-factor 4 $(CHECKFLAGS) cli/cli audit/db audit/output
 
 # The storms of tests/robust with 100 000 kills each: about half an hour
 check-robust-long: all

@@ -13,13 +13,18 @@
 
 #define REP_STRING(op) (((op) >= 0xa4 && (op) <= 0xa7) || ((op) >= 0xaa && (op) <= 0xaf) || ((op) >= 0x6c && (op) <= 0x6f))
 
-void step_set(struct vcpu *v, bool on)
+void step_arm(struct vcpu *v)
 {
-	v->tf = on;
-	if (on)
+	if (v->tf || v->traced.step)
 		__atomic_or_fetch(&v->pending, PEND_STEP, __ATOMIC_SEQ_CST);
 	else
 		__atomic_and_fetch(&v->pending, ~(u32)PEND_STEP, __ATOMIC_SEQ_CST);
+}
+
+void step_set(struct vcpu *v, bool on)
+{
+	v->tf = on;
+	step_arm(v);
 }
 
 static void trap(struct vcpu *v)
@@ -46,7 +51,7 @@ static void finish(struct vcpu *v)
 {
 	v->step.on = false;
 	v->rip = v->step.rep && repeats(v) ? v->step.rip : v->step.next;
-	step_set(v, true);
+	step_arm(v);
 	if (!v->step.quiet)
 		trap(v);
 }
@@ -65,7 +70,7 @@ void step_interrupted(struct vcpu *v)
 		finish(v);
 	} else {
 		v->step.on = false;
-		step_set(v, true);
+		step_arm(v);
 	}
 }
 
@@ -126,7 +131,7 @@ static void system_call(struct vcpu *v)
 {
 	v->rip += 2;
 	v->gregs[RCX] = v->rip;
-	v->gregs[R11] = v->rflags | FLAG_TF;
+	v->gregs[R11] = v->rflags | (v->tf ? FLAG_TF : 0);
 	cpu_up.syscall(v);
 }
 
@@ -213,6 +218,17 @@ static bool by_engine(struct vcpu *v, const struct insn *in)
 	return true;
 }
 
+/* What the engine executed ended as it should, and not by a trap of its own */
+static bool is_done(const struct vcpu *v, const struct insn *in, gaddr_t rip)
+{
+	if (v->step.diverted || (in->class == INSN_INT && in->imm != 0x80))
+		return false;
+	if (v->rip == rip + in->len)
+		return true;
+	return (v->tf || v->traced.step) && (v->rip != rip || in->class == INSN_JMP || in->class == INSN_JCC ||
+					     in->class == INSN_LOOP);
+}
+
 void step_one(struct vcpu *v)
 {
 	gaddr_t rip = v->rip;
@@ -224,13 +240,13 @@ void step_one(struct vcpu *v)
 		return;
 	}
 	insn_decode(&in, code, 15, rip);
+	v->step.diverted = false;
 	if (in.class == INSN_SYSCALL) { /* its return restores the flag, which counts from the next instruction on */
 		system_call(v);
 	} else if (!by_engine(v, &in)) {
 		run_alone(v, &in, code);
 		return;
-	} else if (v->rip == rip + in.len || (v->tf && (v->rip != rip || in.class == INSN_JMP || in.class == INSN_JCC ||
-							in.class == INSN_LOOP))) {
+	} else if (is_done(v, &in, rip)) {
 		trap(v);
 	}
 	if (!(v->pending & PEND_STEP))

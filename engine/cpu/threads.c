@@ -6,6 +6,7 @@
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include "cpu/cpu.h"
+#include "cpu/heirs.h"
 #include "cpu/stop.h"
 #include "cpu/window.h"
 #include "gnomon/board.h"
@@ -13,7 +14,7 @@
 
 struct vcpu *cpu_threads;
 static u32 count, strangers; /* how many, and how many of them are such */
-static struct rt_lock list_lock; /* who changes the list has cache_lock, too; comes first */
+static struct rt_lock list_lock __forked; /* who changes the list has cache_lock, too; comes first */
 void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
 void cpu_threads_lock(void)
@@ -129,8 +130,10 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	u64 stack = ca->stack ? ca->stack + ca->stack_size : 0;
 	struct shstk_copy copy;
-	long ret = shstk_fork_prepare(v, &copy);
+	long ret;
 
+	heirs_before_fork(v);
+	ret = shstk_fork_prepare(v, &copy);
 	if (ret)
 		return ret;
 	cpu_up.hold_signals(v, false);
@@ -160,6 +163,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	cache_after_fork();
 	rt_lock_after_fork(&list_lock);
 	stop_after_fork();
+	parked_after_fork();
 	kit_after_fork(v, cpu_threads);
 	v->next = v->prev = NULL;
 	v->stranger = false;
@@ -173,6 +177,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 		v->own_lo = v->own_size = 0;
 	if (cpu_up.fork)
 		(void)!cpu_up.fork(2);
+	heirs_in_child(); /* kern/ had the locks until now */
 	shstk_fork_child(v, &copy);
 	if (stack)
 		v->gregs[RSP] = stack;
@@ -191,6 +196,10 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	step_set(c, v->tf);
 	c->seccomp = v->seccomp;
 	c->seccomp_strict = v->seccomp_strict;
+	c->traced.child_event = v->traced.child_event;
+	c->traced.options = v->traced.options;
+	c->traced.orig_rax = v->traced.orig_rax;
+	c->traced.seized = v->traced.seized;
 	c->guest_gs = v->guest_gs;
 	c->guest_gs_sel = v->guest_gs_sel;
 	c->pid = v->pid;
@@ -289,7 +298,7 @@ static void drop_child(struct vcpu *c)
 static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	struct vcpu *c = kit_get();
-	u64 newest[2] = { shstk_word(v->twin_sp), *shstk_rec(v->twin_sp) };
+	u64 newest[2] = { shstk_word(v, v->twin_sp), *shstk_rec(v->twin_sp) };
 	long ret;
 
 	if (!c)

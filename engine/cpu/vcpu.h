@@ -6,12 +6,12 @@
 #ifndef GNOMON_CPU_VCPU_H
 #define GNOMON_CPU_VCPU_H
 
+#include "cpu/traced.h"
 #include "rt/types.h"
 #include "xlate/slots.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
-struct parked;   /* cpu/parked.c */
 #define ENGINE_STACK (64ul << 10)
 #define CPU_SIG_ROOM (64ul << 10)
 
@@ -39,7 +39,7 @@ struct itable {
 struct switch_memo {
 	gaddr_t newest, ret;
 	u64 epoch;
-	gaddr_t pc;
+	gaddr_t pc, target;
 	bool returns;
 };
 
@@ -64,6 +64,7 @@ struct vcpu {
 	gaddr_t switch_pc;       /* SLOT_SWITCH: the last instruction that loaded RSP from elsewhere, */
 	u64 switch_from, switch_to; /* and RSP around it */
 	gaddr_t slice_pc;        /* SLOT_SLICE: the last one that added a register to RSP */
+	u64 rseq_field, rseq_used, rseq_none; /* SLOT_RSEQ and the two behind it */
 	u32 left;                /* SLOT_LEFT: the thread has ended, its kit is free (cpu/kit.c) */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
@@ -110,6 +111,7 @@ struct vcpu {
 	struct stepping {        /* an instruction runs alone for it (step.c) */
 		gaddr_t rip, next;
 		bool on;
+		bool diverted;       /* a handler of the guest's is to run instead */
 		bool addr32, quiet;  /* counts with ECX; the trap behind it is lost */
 		u8 rep, opcode;      /* the prefix that repeats it */
 		const u8 *code;      /* 32 bytes to translate in place of its own */
@@ -118,14 +120,20 @@ struct vcpu {
 		gaddr_t lo, end;
 	} runs[4];
 	u32 next_run;
-	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
+	struct traced traced;    /* by ptrace */
+	u64 more, more_id;       /* where the stack that was come back to goes on in the table of parked.c; 0: nowhere */
+	u64 more_at;             /* the twin behind the last frame that is back */
+	u64 base_at;             /* where twin_sp was when the last stack was left: frames below are the present one's; 0: none was */
+	gaddr_t base_pc;         /* and who left it */
 	u32 chaos;
+	u32 rseq_sig;            /* what stands in front of abort handlers */
+	u64 rseq_seen;           /* the last descriptor that rseq_learn() looked at */
 };
 
 #define PEND_SIGNAL 1  /* sig/ has something to deliver */
 #define PEND_STALE 2   /* blocks died: twins may lead into them, and so may the address to resume at */
 #define PEND_FLUSH 4   /* everything was flushed: tables and twins are stale from end to end */
-#define PEND_STEP 8    /* the trap flag is set: one instruction at a time */
+#define PEND_STEP 8    /* the trap flag is set, or a tracer single-steps: one instruction at a time */
 
 static inline struct vcpu *vcpu_self(void)
 {

@@ -8,6 +8,8 @@
 #include "kern/report.h"
 #include "kern/robust.h"
 #include "kern/shadow.h"
+#include "kern/traced.h"
+#include "kern/tracee.h"
 #include "kern/vma.h"
 
 int kern_pid;
@@ -15,7 +17,7 @@ int kern_pid;
 /* A thread gets its entry when it first needs one, which is nearly never: vfork children come and go by the
  * thousand and are not told apart from threads. */
 static struct kthread *free_list;
-static struct rt_lock lock;
+static struct rt_lock lock __forked;
 
 struct kthread *kthread_get(struct vcpu *v)
 {
@@ -57,11 +59,11 @@ static void thread_end(struct vcpu *v)
 
 void kern_child_init(struct vcpu *v, bool shares_vm)
 {
-	if (!shares_vm) { /* a copy of the parent's, and kern_fork(2) has run */
+	if (!shares_vm) /* a copy of the parent's, and kern_fork(2) has run */
 		sig_after_fork(v);
-		return;
-	}
-	v->k = NULL;
+	else
+		v->k = NULL;
+	traced_child(v, shares_vm);
 }
 
 static void unlock_all(void)
@@ -95,6 +97,7 @@ static void in_child(void)
 	rt_lock_after_fork(&lock);
 	kern_pid = (int)sys0(__NR_getpid);
 	report_after_fork();
+	tracee_after_fork();
 	robust_after_fork(vcpu_self());
 }
 
@@ -127,6 +130,7 @@ long kern_init(struct vcpu *v)
 	cpu_up.shadow_new = shadow_new;
 	cpu_up.thread_end = thread_end;
 	cpu_child_init = kern_child_init;
+	traced_init();
 	v->k = NULL;
 	return 0;
 }

@@ -22,6 +22,16 @@ u32 proc_engine_fds(void);                       /* how many there are */
 /* longest path proc_path() understands */
 #define PROC_PATH_MAX 64
 
+/* sys_proc.c: by the name in /proc/PID; and the text of such a file of this process, in a descriptor for reading */
+enum proc_file proc_by_name(const char *name);
+long proc_open_text(struct vcpu *v, enum proc_file what, const char *path, int flags);
+
+/* proc_tracee.c: the program's file in place of the engine's, in `path`; another file of a tracee's is opened: *r. False: it
+ * is none of those, or its tracee runs. And what the tracee does for it */
+bool proc_tracee_exe(struct vcpu *v, char path[PROC_PATH_MAX]);
+bool proc_tracee_open(struct vcpu *v, const char *path, u64 flags, long *r);
+long proc_open_own(struct vcpu *v, enum proc_file what, long tid);
+
 /* text on its way into a descriptor */
 struct proc_text {
 	int fd;

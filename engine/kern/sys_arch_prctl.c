@@ -13,6 +13,7 @@
 #include "kern/kern.h"
 #include "kern/seccomp.h"
 #include "kern/shadow.h"
+#include "kern/traced.h"
 
 #define ARCH_SET_GS 0x1001
 #define ARCH_GET_GS 0x1004
@@ -102,6 +103,18 @@ static long shstk_prctl(struct vcpu *v, u32 code, u64 arg)
 	if (arg == SHSTK_SHSTK)
 		return enable_shstk(v);
 	return arg == SHSTK_WRSS ? set_wrss(v, true) : -EINVAL;
+}
+
+/* STATUS is answered by the tracer itself */
+long traced_prctl(struct vcpu *v, u32 code, u64 arg)
+{
+	if (code == ARCH_SHSTK_LOCK)
+		v->shstk_locked |= arg;
+	else if (code == ARCH_SHSTK_UNLOCK)
+		v->shstk_locked &= ~arg;
+	else
+		return -EINVAL;
+	return 0;
 }
 
 SYSCALL(arch_prctl)

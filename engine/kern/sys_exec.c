@@ -8,6 +8,7 @@
 #include "cpu/threads.h"
 #include "kern/kern.h"
 #include "kern/report.h"
+#include "kern/traced.h"
 #include "load/load.h"
 #include "rt/engine.h"
 
@@ -87,6 +88,7 @@ static long do_exec(struct vcpu *v, int dirfd, gaddr_t gpath, char *const *argv,
 	} else {
 		cpu_stats(v);
 		report_exit(0);
+		traced_leave_image(v, &p.rec);
 		r = replace_engine(v, &p, argv, envp);
 	}
 	plan_close(&p);

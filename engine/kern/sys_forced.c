@@ -7,22 +7,38 @@
 #include "kern/kern.h"
 #include "kern/proc.h"
 #include "kern/shadow.h"
+#include "kern/tracee.h"
 
 #define UFFDIO_REGISTER_ 0xc020aa00u
 
-/* is it this process' /proc/PID/mem? */
-static bool is_own_mem(struct vcpu *v, int fd)
+/* whose /proc/PID/mem it is; 0: it is no such file */
+static int whose_mem(int fd)
 {
-	char link[32], path[32], own[32];
+	char link[32], path[64];
+	const char *end;
+	u64 pid;
 	long n;
 
 	rt_snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = sys3(__NR_readlink, link, path, sizeof(path) - 1);
 	if (n <= 0)
-		return false;
+		return 0;
 	path[n] = 0;
-	rt_snprintf(own, sizeof(own), "/proc/%d/mem", v->pid);
-	return !strcmp(path, own);
+	if (strncmp(path, "/proc/", 6))
+		return 0;
+	pid = rt_strtou(path + 6, 10, &end);
+	if (!strncmp(end, "/task/", 6))
+		rt_strtou(end + 6, 10, &end);
+	return strcmp(end, "/mem") ? 0 : (int)pid;
+}
+
+/* n bytes to the memory of a program that this one traces, perhaps */
+static void __attribute__((noinline)) wrote(int fd, gaddr_t at, long n)
+{
+	int pid = n > 0 ? whose_mem(fd) : 0;
+
+	if (pid)
+		tracee_written(pid, at, (u64)n);
 }
 
 /* what the host refused, because its shadow stacks are shared memory */
@@ -31,7 +47,7 @@ static long write_mem(struct vcpu *v, int fd, gaddr_t from, u64 n, gaddr_t to)
 	u64 done = 0;
 	u8 buf[512];
 
-	if (!shadow_touches(to, to + 1) || !is_own_mem(v, fd))
+	if (!shadow_touches(to, to + 1) || whose_mem(fd) != v->pid)
 		return -EIO;
 	while (done < n) {
 		u64 page = PAGE_SIZE - (to + done) % PAGE_SIZE; /* the next one may be gone */
@@ -48,6 +64,8 @@ SYSCALL(write)
 {
 	long r = kern_host(v, __NR_write, a), at;
 
+	if (unlikely(tracee_any) && r > 0)
+		wrote((int)a[0], (gaddr_t)(sys3(__NR_lseek, (int)a[0], 0, 1) - r), r);
 	if (likely(r != -EIO) || !shadow_any)
 		return r;
 	at = sys3(__NR_lseek, (int)a[0], 0, 1 /* SEEK_CUR */);
@@ -63,6 +81,8 @@ SYSCALL(pwrite64)
 {
 	long r = kern_host(v, __NR_pwrite64, a);
 
+	if (unlikely(tracee_any))
+		wrote((int)a[0], a[3], r);
 	return likely(r != -EIO) || !shadow_any ? r : write_mem(v, (int)a[0], a[1], a[2], a[3]);
 }
 
@@ -104,7 +124,8 @@ static u64 total(const u64 a[6])
 /* did the host stop where a shadow stack begins? */
 static bool falls_short(struct vcpu *v, const u64 a[6], long r)
 {
-	return unlikely(shadow_any) && (r == -EIO || (r > 0 && (u64)r < total(a))) && is_own_mem(v, (int)a[0]);
+	return unlikely(shadow_any) && (r == -EIO || (r > 0 && (u64)r < total(a))) &&
+	       whose_mem((int)a[0]) == v->pid;
 }
 
 /* at the descriptor's own position */
@@ -112,6 +133,8 @@ static long writev_here(struct vcpu *v, long nr, const u64 a[6])
 {
 	long r = kern_host(v, nr, a), more, at;
 
+	if (unlikely(tracee_any) && r > 0)
+		wrote((int)a[0], (gaddr_t)(sys3(__NR_lseek, (int)a[0], 0, 1) - r), r);
 	if (!falls_short(v, a, r))
 		return r;
 	at = sys3(__NR_lseek, (int)a[0], 0, 1 /* SEEK_CUR */);
@@ -132,6 +155,8 @@ static long writev_there(struct vcpu *v, long nr, const u64 a[6])
 {
 	long r = kern_host(v, nr, a);
 
+	if (unlikely(tracee_any))
+		wrote((int)a[0], a[3], r);
 	return falls_short(v, a, r) ? write_pieces(v, a, (u64)max(r, 0l), a[3]) : r;
 }
 

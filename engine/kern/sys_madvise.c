@@ -7,6 +7,7 @@
 #include "kern/kern.h"
 #include "kern/mm.h"
 #include "kern/shadow.h"
+#include "kern/tracee.h"
 
 #define MADV_GUARD_INSTALL_ 102 /* Linux 6.13 */
 #define IOV_MAX 1024
@@ -62,15 +63,19 @@ SYSCALL(madvise)
 SYSCALL(process_vm_writev)
 {
 	gaddr_t at = a[3];
+	u64 iov[2];
+	long r;
 
 	if (__atomic_load_n(&vma_nguarded, __ATOMIC_RELAXED) && a[4] <= IOV_MAX) {
 		for (u64 i = 0; i < a[4]; i++, at += 16) {
-			u64 iov[2];
-
 			if (rt_copy_from_guest(iov, at, sizeof(iov)))
 				break;
 			vma_unguard(v, iov[0], iov[0] + iov[1] < iov[0] ? ~0ull : iov[0] + iov[1]);
 		}
 	}
-	return sys_6(__NR_process_vm_writev, a[0], a[1], a[2], a[3], a[4], a[5]);
+	r = sys_6(__NR_process_vm_writev, a[0], a[1], a[2], a[3], a[4], a[5]);
+	at = a[3];
+	for (u64 i = 0; unlikely(tracee_any) && r > 0 && i < a[4] && !rt_copy_from_guest(iov, at, sizeof(iov)); i++, at += 16)
+		tracee_written((int)a[0], iov[0], iov[1]);
+	return r;
 }

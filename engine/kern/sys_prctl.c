@@ -44,13 +44,6 @@ SYSCALL(prctl)
 	return sys5(__NR_prctl, a[0], a[1], a[2], a[3], a[4]);
 }
 
-SYSCALL(ptrace)
-{
-	(void)v, (void)a;
-	rt_log_once("ptrace is refused under gnomon (EPERM): a debugger would see the engine's registers");
-	return -EPERM;
-}
-
 SYSCALL(io_uring_setup)
 {
 	(void)v, (void)a;

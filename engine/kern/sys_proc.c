@@ -7,6 +7,7 @@
 #include <linux/fcntl.h>
 #include <linux/openat2.h>
 #include "kern/proc.h"
+#include "kern/tracee.h"
 
 struct scratch {
 	struct proc_lines in;
@@ -35,7 +36,7 @@ static bool skip(const char **s, const char *what)
 	return true;
 }
 
-static enum proc_file by_name(const char *name)
+enum proc_file proc_by_name(const char *name)
 {
 	if (!strcmp(name, "exe"))
 		return PROC_EXE;
@@ -78,7 +79,7 @@ static enum proc_file classify(struct vcpu *v, const char *s, long *task)
 		}
 	}
 	*task = tid;
-	return by_name(s);
+	return proc_by_name(s);
 }
 
 /*
@@ -104,8 +105,10 @@ static bool __attribute__((noinline)) needs_look(gaddr_t gpath)
 static enum proc_file __attribute__((noinline)) proc_path(struct vcpu *v, int dirfd, gaddr_t gpath,
 							  char path[PROC_PATH_MAX])
 {
-	if (rt_str_from_guest(path, gpath, PROC_PATH_MAX) < 0)
+	if (rt_str_from_guest(path, gpath, PROC_PATH_MAX) < 0) {
+		*path = 0;
 		return PROC_NOT_OURS;
+	}
 	if (!strncmp(path, "/proc/", 6))
 		return classify(v, path + 6, &(long){ 0 });
 	if (*path == '/')
@@ -159,6 +162,8 @@ static long __attribute__((noinline)) with_look(struct vcpu *v, const u64 a[6], 
 			hide_from_size(nr, a);
 		return r;
 	default:
+		if (unlikely(tracee_any) && follow && *path == '/' && proc_tracee_exe(v, path))
+			b[arg] = (u64)path;
 		break;
 	}
 	return kern_host(v, (long)nr, b);
@@ -217,6 +222,7 @@ static long readlink_exe(const u64 a[6], int buf, int size)
 static long __attribute__((noinline)) readlink_look(struct vcpu *v, const u64 a[6], int arg, int dirfd)
 {
 	char path[PROC_PATH_MAX];
+	u64 b[6];
 
 	switch (proc_path(v, dirfd, a[arg], path)) {
 	case PROC_EXE:
@@ -224,8 +230,13 @@ static long __attribute__((noinline)) readlink_look(struct vcpu *v, const u64 a[
 	case PROC_HIDDEN:
 		return -ENOENT;
 	default:
-		return kern_host(v, (u32)v->gregs[RAX], a);
+		break;
 	}
+	if (likely(!tracee_any) || *path != '/' || !proc_tracee_exe(v, path))
+		return kern_host(v, (u32)v->gregs[RAX], a);
+	memcpy(b, a, sizeof(b));
+	b[arg] = (u64)path;
+	return kern_host(v, (u32)v->gregs[RAX], b);
 }
 
 SYSCALL(readlink)
@@ -281,7 +292,7 @@ static long seal_text(int fd, int cloexec)
 }
 
 /* a snapshot of the file at the time of the open. The memfd comes first: it gets the number the guest expects */
-static long open_text(struct vcpu *v, enum proc_file what, const char *path, int flags)
+long proc_open_text(struct vcpu *v, enum proc_file what, const char *path, int flags)
 {
 	struct scratch *s;
 	long fd, r;
@@ -312,10 +323,17 @@ static long __attribute__((noinline)) open_proc(struct vcpu *v, const u64 a[6], 
 {
 	char path[PROC_PATH_MAX];
 	enum proc_file what = proc_path(v, arg ? (int)a[0] : AT_FDCWD, a[arg], path);
+	long r;
 	bool writes = (flags & O_ACCMODE) != O_RDONLY;
 
 	if (what == PROC_HIDDEN)
 		return -ENOENT;
+	if (unlikely(tracee_any) && what == PROC_NOT_OURS && *path == '/') {
+		if (proc_tracee_open(v, path, flags, &r))
+			return r;
+		if (proc_tracee_exe(v, path))
+			return with_look(v, a, arg, AT_FDCWD, true);
+	}
 	if (what == PROC_NOT_OURS || what == PROC_FD_DIR || (flags & (O_DIRECTORY | O_CREAT)))
 		return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
 	if (what == PROC_EXE) {
@@ -325,7 +343,7 @@ static long __attribute__((noinline)) open_proc(struct vcpu *v, const u64 a[6], 
 	}
 	if (writes || (flags & O_PATH))
 		return sig_safe_syscall(v, (u32)v->gregs[RAX], a);
-	return open_text(v, what, path, (int)flags);
+	return proc_open_text(v, what, path, (int)flags);
 }
 
 /* the open family: `flags` is the call's, path its argument number `arg` */

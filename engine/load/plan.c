@@ -220,7 +220,7 @@ long plan_exec(struct plan *p, int dirfd, const char *path, int flags)
 	p->culprit = NULL;
 	p->nfront = 0;
 	p->rec.magic = GN_BOARD_MAGIC;
-	p->rec.flags = p->rec.depth = 0;
+	p->rec.flags = p->rec.depth = p->rec.traced = 0;
 	p->rec.file[0] = p->rec.comm[0] = 0;
 	r = exec_open(dirfd, path, flags, &file);
 	if (r)

@@ -6,26 +6,28 @@
 #include <linux/signal.h>
 #include "rt/engine.h"
 #include "sig/ctx.h"
+#include "sig/freeze.h"
 
-#define STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
 #define CLEAR_SIGHAND (1ul << 32) /* CLONE_CLEAR_SIGHAND */
 
 enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
 
-/* see sig_watch_deaths() */
-static bool watch_deaths;
+/* see sig_watch_deaths(), sig_watch_all() */
+static bool watch_deaths, watch_all, watch_cores;
+bool (*action_look)(struct vcpu *v, const u8 info[128]);
 
 static bool ours(int signo, const struct ksigaction *act)
 {
-	return act->handler > 1 || SYNC_SIGNALS & BIT(signo) ||
-	       (watch_deaths && !act->handler && !((DEFAULT_IGNORES | STOPS) & BIT(signo)));
+	return act->handler > 1 || watch_all || (action_look && signo == SIGCHLD) ||
+	       (watch_cores && !act->handler && CORE_SIGNALS & BIT(signo)) || SYNC_SIGNALS & BIT(signo) ||
+	       (watch_deaths && !act->handler && !((DEFAULT_IGNORES | DEFAULT_STOPS) & BIT(signo)));
 }
 
 bool sig_host_kills(struct vcpu *v, int signo)
 {
 	const struct ksigaction *act;
 
-	if (signo < 1 || signo > GSIG_MAX || (DEFAULT_IGNORES | STOPS | BIT(9)) & BIT(signo))
+	if (signo < 1 || signo > GSIG_MAX || (DEFAULT_IGNORES | DEFAULT_STOPS | BIT(9)) & BIT(signo))
 		return false;
 	act = &v->sig->acts->a[signo];
 	return !act->handler && !ours(signo, act);
@@ -44,6 +46,10 @@ void action_host(int signo, const struct ksigaction *act)
 		h.mask = ~0ul;
 	}
 	h.flags |= act->flags & (SA_NOCLDSTOP_ | SA_NOCLDWAIT_);
+	if (action_look)
+		h.flags &= ~SA_NOCLDSTOP_;
+	if (signo == SIGCHLD && act->handler == 1)
+		h.flags |= SA_NOCLDWAIT_; /* as the kernel sees it where it is ignored */
 	sys4(__NR_rt_sigaction, signo, &h, NULL, 8);
 }
 
@@ -68,6 +74,46 @@ void sig_watch_deaths(struct vcpu *v)
 	for (int n = 1; n <= GSIG_MAX; n++)
 		if (!v->sig->acts->a[n].handler)
 			action_host(n, &v->sig->acts->a[n]);
+}
+
+static void watch(struct vcpu *v, bool *what)
+{
+	if (*what)
+		return;
+	*what = true;
+	rt_lock(&v->sig->acts->lock);
+	for (int n = 1; n <= GSIG_MAX; n++)
+		action_host(n, &v->sig->acts->a[n]);
+	rt_unlock(&v->sig->acts->lock);
+}
+
+void sig_watch_cores(struct vcpu *v)
+{
+	watch(v, &watch_cores);
+}
+
+void sig_watch_all(struct vcpu *v)
+{
+	watch(v, &watch_all);
+}
+
+void sig_watch_children(struct vcpu *v, bool (*look)(struct vcpu *v, const u8 info[128]))
+{
+	if (action_look)
+		return;
+	action_look = look;
+	rt_lock(&v->sig->acts->lock);
+	action_host(SIGCHLD, &v->sig->acts->a[SIGCHLD]);
+	rt_unlock(&v->sig->acts->lock);
+}
+
+bool action_wants_child(struct vcpu *v, const u8 info[128])
+{
+	bool stop = *(const s32 *)(info + 8) >= 4; /* CLD_TRAPPED, STOPPED, CONTINUED */
+
+	if (!action_look(v, info))
+		return false;
+	return !stop || !(v->sig->acts->a[SIGCHLD].flags & SA_NOCLDSTOP_);
 }
 
 static void inherit_host(struct sigacts *a)
@@ -202,21 +248,29 @@ long sig_action(struct vcpu *v, int signo, const struct ksigaction *act, struct 
 	return 0;
 }
 
-static bool ignores_sync(const struct vcpu *v)
+/* ignored by the guest, and yet the host has our handler for it */
+static bool hides_ignored(const struct vcpu *v, int signo)
+{
+	const struct ksigaction *act = &v->sig->acts->a[signo];
+
+	return act->handler == 1 && ours(signo, act);
+}
+
+static bool ignores_ours(const struct vcpu *v)
 {
 	for (int n = 1; n <= GSIG_MAX; n++)
-		if (SYNC_SIGNALS & BIT(n) && v->sig->acts->a[n].handler == 1)
+		if (hides_ignored(v, n))
 			return true;
 	return false;
 }
 
 /* exec leaves ignored signals ignored and resets the others. Ours are never ignored, as long as there is a choice */
-static void ignore_sync(const struct vcpu *v, bool on)
+static void ignore_ours(const struct vcpu *v, bool on)
 {
 	struct ksigaction h = { .handler = 1 };
 
 	for (int n = 1; n <= GSIG_MAX; n++)
-		if (SYNC_SIGNALS & BIT(n) && v->sig->acts->a[n].handler == 1) {
+		if (hides_ignored(v, n)) {
 			if (on)
 				sys4(__NR_rt_sigaction, n, &h, NULL, 8);
 			else
@@ -237,18 +291,18 @@ long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, ch
 		cpu_up.alive(v);
 		return SIG_RESTART;
 	}
-	ignored = ignores_sync(v);
+	ignored = ignores_ours(v);
 	lock = ignored && !held && !v->vfork_child && cpu_thread_count() > 1;
 	if (lock)
 		cache_lock(); /* no kick is ignored: they are sent with it held */
 	if (ignored)
-		ignore_sync(v, true);
+		ignore_ours(v, true);
 	sys4(__NR_rt_sigprocmask, 2, &v->sig->mask, NULL, 8);
 	r = sig_syscall_raw(__NR_execveat, a, &v->pending, &began);
 	host_mask_update(v);
 	cpu_up.alive(v);
 	if (ignored)
-		ignore_sync(v, false);
+		ignore_ours(v, false);
 	if (lock)
 		cache_unlock();
 	return r == -EINTR && !began ? SIG_RESTART : r;
@@ -265,11 +319,34 @@ bool sig_quit(struct vcpu *v)
 	return false;
 }
 
-void __noreturn action_die(struct vcpu *v, int signo)
+/* The default action of a stop signal, by the kernel: the whole process stops here until it is continued */
+void action_stop(struct vcpu *v, int signo)
+{
+	struct ksigaction dfl = { 0 };
+	u64 set = BIT(signo);
+
+	if (signo == SIGSTOP) {
+		sys3(__NR_tgkill, v->pid, v->tid, signo);
+		return;
+	}
+	rt_lock(&v->sig->acts->lock);
+	sys4(__NR_rt_sigaction, signo, &dfl, NULL, 8);
+	sys3(__NR_tgkill, v->pid, v->tid, signo);
+	sys4(__NR_rt_sigprocmask, 1 /* SIG_UNBLOCK */, &set, NULL, 8);
+	action_host(signo, &v->sig->acts->a[signo]);
+	rt_unlock(&v->sig->acts->lock);
+}
+
+void __noreturn action_die(struct vcpu *v, int signo, const u8 *info)
 {
 	struct ksigaction dfl = { 0 };
 	u64 none = 0;
 
+	if (watch_cores && sig_core && CORE_SIGNALS & BIT(signo)) {
+		u8 nothing[128] = { (u8)signo };
+
+		sig_core(v, signo, info ? info : nothing);
+	}
 	cpu_up.dying(v);
 	sys4(__NR_rt_sigaction, signo, &dfl, NULL, 8);
 	sys3(__NR_tgkill, v->pid, v->tid, signo);

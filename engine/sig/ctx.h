@@ -15,6 +15,7 @@
 /* signals the CPU itself causes: never blocked at the host, always ours */
 #define SYNC_SIGNALS (BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11)) /* ILL TRAP BUS FPE SEGV */
 #define UNBLOCKABLE (BIT(9) | BIT(19))
+#define DEFAULT_STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
 #define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
 
 /* kstack.flags */
@@ -48,6 +49,9 @@ struct sigctx {
 	u64 saved_mask;     /* sigsuspend and its kind: what the next frame brings back */
 	bool restore_mask;
 	u64 trapno, trap_err, cr2; /* of the last fault that was a signal: every frame shows them */
+	bool frozen;        /* freeze.c: xsave is complete, and this */
+	u64 frozen_fs;
+	bool looked;        /* the SIGCHLD in `queued` has been found to be for the guest */
 	bool stepping;      /* TF set by us to leave code without recipe */
 	struct kstack alt;  /* the guest's */
 	struct sigacts *acts;
@@ -75,10 +79,19 @@ struct ksigframe {
 bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 mask, const u8 *info, u64 err,
 		 u64 trapno, u64 cr2);
 u64 frame_xstate_size(void);
+u64 frame_xfeatures(void);
+/* the CPU's to s->xsave */
+void frame_save_xstate(struct sigctx *s);
 
 /* action.c */
 void action_host(int signo, const struct ksigaction *act);
-void __noreturn action_die(struct vcpu *v, int signo);
+/* info: what came with it; NULL: nothing */
+void __noreturn action_die(struct vcpu *v, int signo, const u8 *info);
+void action_stop(struct vcpu *v, int signo);
+
+/* action.c: see sig_watch_children(). False: this SIGCHLD is not for the guest */
+extern bool (*action_look)(struct vcpu *v, const u8 info[128]);
+bool action_wants_child(struct vcpu *v, const u8 info[128]);
 
 /* deliver.c */
 void host_mask_update(struct vcpu *v);

@@ -13,7 +13,7 @@
 #define MINSIGSTKSZ_ 2048
 #define TASK_TOP 0x7ffffffff000ul
 
-static u64 xfeatures(void)
+u64 frame_xfeatures(void)
 {
 	u32 a, d;
 
@@ -85,13 +85,20 @@ static bool frame_place(struct vcpu *v, const struct ksigaction *act, u64 *fp, u
 	return !(nested || entering) || on_alt(alt, *at);
 }
 
+void frame_save_xstate(struct sigctx *s)
+{
+	u64 feat = frame_xfeatures();
+
+	memset(s->xsave, 0, frame_xstate_size());
+	__asm__ volatile("xsave64 %0" : "=m"(s->xsave) : "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+}
+
 static long save_xstate(struct sigctx *s, u64 at)
 {
-	u64 size = frame_xstate_size(), feat = xfeatures();
+	u64 size = frame_xstate_size(), feat = frame_xfeatures();
 	u32 sw[5] = { FP_MAGIC1, (u32)size + 4, (u32)feat, (u32)(feat >> 32), (u32)size }, magic2 = FP_MAGIC2;
 
-	memset(s->xsave, 0, size);
-	__asm__ volatile("xsave64 %0" : "=m"(s->xsave) : "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+	frame_save_xstate(s);
 	memcpy(s->xsave + 464, sw, sizeof(sw));
 	if (rt_copy_to_guest(at, s->xsave, size))
 		return -EFAULT;
@@ -156,12 +163,13 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 	v->rip = act->handler;
 	v->rflags &= ~0x10400ul; /* RF, DF */
 	step_set(v, false);
+	v->step.diverted = true;
 	return true;
 }
 
 static bool load_xstate(struct sigctx *s, u64 from)
 {
-	u64 size = frame_xstate_size(), feat = xfeatures();
+	u64 size = frame_xstate_size(), feat = frame_xfeatures();
 	u32 magic1;
 
 	if (rt_copy_from_guest(s->xsave, from, 512))
@@ -183,7 +191,7 @@ static bool load_xstate(struct sigctx *s, u64 from)
 /* a frame without: everything is as at the start of a program */
 static bool reset_xstate(struct sigctx *s)
 {
-	u64 feat = xfeatures();
+	u64 feat = frame_xfeatures();
 
 	memset(s->xsave, 0, 576);
 	*(u16 *)s->xsave = 0x37f;
@@ -215,7 +223,7 @@ static bool restore_ssp(struct vcpu *v)
 static void pop_token(struct vcpu *v, u64 frame)
 {
 	for (u64 t = v->twin_sp; t < shstk_top(v); t += 8) {
-		u64 word = shstk_word(t), ssp = word & ~SHSTK_TOKEN;
+		u64 word = shstk_word(v, t), ssp = word & ~SHSTK_TOKEN;
 
 		if (*shstk_rec(t) != frame || !(word & SHSTK_TOKEN))
 			continue;

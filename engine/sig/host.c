@@ -7,6 +7,7 @@
 #include <linux/signal.h>
 #include "rt/engine.h"
 #include "sig/ctx.h"
+#include "sig/traced.h"
 #include "xlate/recipe.h"
 
 #define TF 0x100ul
@@ -156,6 +157,22 @@ static void die_of_bug(int signo, struct kucontext *uc)
 	rt_bug(__FILE__, __LINE__, "fault in the engine");
 }
 
+/* somebody sent it */
+static void sent(struct vcpu *v, int signo, const u8 *info, struct kucontext *uc)
+{
+	u8 real[128];
+	int other;
+
+	if (stop_is_kick(v, signo, info))
+		return;
+	if (!traced_is_word(v, signo, info, real, &other))
+		queue(v, signo, info, uc);
+	else if (other)
+		queue(v, other, real, uc);
+	else if (signo == TRACED_BELL) /* what was said may be about how the next one is handled */
+		uc->sigmask |= ~SYNC_SIGNALS;
+}
+
 void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 {
 	struct vcpu *v = vcpu_self();
@@ -164,8 +181,7 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 
 	__builtin_memcpy(&code, info + 8, 4);
 	if (!(SYNC_SIGNALS & BIT(signo)) || code <= 0) {
-		if (!stop_is_kick(v, signo, info))
-			queue(v, signo, info, uc);
+		sent(v, signo, info, uc);
 		if (v->pending)
 			take_to_engine(v, uc);
 		return;
@@ -190,6 +206,11 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 	    cpu_up.write_fault(v, uc->cr2))
 		return;
 	fix = rt_fault_fixup(uc->rip);
+	if (!fix && signo == SIGSEGV && code == SI_KERNEL && rseq_has_area(v)) { /* the kernel does not like what is there */
+		queue(v, signo, info, uc);
+		take_to_engine(v, uc);
+		return;
+	}
 	if (!fix) {
 		if (!end_translation(v, signo, uc))
 			die_of_bug(signo, uc);

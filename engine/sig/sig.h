@@ -34,6 +34,8 @@ void sig_after_fork(struct vcpu *v);
  * Results are the kernel's. */
 long sig_action(struct vcpu *v, int signo, const struct ksigaction *act, struct ksigaction *old);
 u64 sig_mask(struct vcpu *v);
+/* where it stands, in the memory of the process that the sigctx is of */
+gaddr_t sig_mask_at(const struct sigctx *s);
 /* SIGKILL/SIGSTOP removed; pending ones looked at. False: a signal came first that is blocked in `mask`, and nothing has
  * changed: its handler is to run, then the call to be made again (SIG_RESTART) */
 bool sig_set_mask(struct vcpu *v, u64 mask) __must_check;
@@ -52,11 +54,18 @@ bool sig_quit(struct vcpu *v);
 void sig_finish_window(struct vcpu *v);
 /* The window is in use from now on: signals whose default action ends the process come to the engine first. [as-safe] */
 void sig_watch_deaths(struct vcpu *v);
+/* All signals come to the engine first from now on: the process is traced */
+void sig_watch_all(struct vcpu *v);
+/* SIGCHLD comes to the engine first, whatever the guest's action is, and `look` decides whether it is for the guest: this
+ * process traces others */
+void sig_watch_children(struct vcpu *v, bool (*look)(struct vcpu *v, const u8 info[128]));
 /* does the host end the process by this signal, if nobody blocks it, without asking the engine? Not SIGKILL */
 bool sig_host_kills(struct vcpu *v, int signo);
 
 /* deliver now what is pending and not blocked; guest state in v is exact */
 void sig_deliver(struct vcpu *v);
+/* puts a signal into the thread's own queue, as if it had just come */
+void sig_queue(struct vcpu *v, int signo, const u8 info[128]);
 /* forced synchronous signal */
 void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 err);
 

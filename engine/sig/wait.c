@@ -3,6 +3,7 @@
  * System calls that sleep: interrupted without a lost wakeup, restarted as the kernel would. Runs on the engine
  * stack of the thread that makes the call.
  */
+#include <linux/signal.h>
 #include "sig/ctx.h"
 
 /* a handler of the guest's is about to run; does it have SA_RESTART? */
@@ -15,11 +16,36 @@ static bool handler_waits(struct vcpu *v, bool *restarts)
 	return ready && act->handler > 1;
 }
 
+/*
+ * Woken by a SIGCHLD that is none of the guest's business, or that the kernel would not even send, and by nothing else? It is
+ * dropped, and the call made again.
+ */
+static bool woken_for_nothing(struct vcpu *v)
+{
+	struct sigctx *s = v->sig;
+
+	if (likely(!action_look) || s->queued != BIT(SIGCHLD))
+		return false;
+	s->looked = s->looked || action_wants_child(v, s->info[SIGCHLD]);
+	if (s->looked)
+		return s->acts->a[SIGCHLD].handler <= 1;
+	__atomic_and_fetch(&s->queued, ~BIT(SIGCHLD), __ATOMIC_SEQ_CST);
+	host_mask_update(v);
+	return true;
+}
+
 static long decide(struct vcpu *v, long nr, const u64 args[6])
 {
-	bool sa_restart = false, handler = handler_waits(v, &sa_restart);
+	bool sa_restart = false, nothing = woken_for_nothing(v), handler = handler_waits(v, &sa_restart);
 	enum sig_restart class = sig_restart_of ? sig_restart_of(nr, args) : RESTART_NEVER;
 
+	if (unlikely(v->traced.on || v->traced.said) && !nothing && class != RESTART_NEVER) { /* its tracer decides whether there is a handler */
+		v->traced.again = v->rip - 2;
+		v->traced.again_class = class;
+		return SIG_RESTART;
+	}
+	if (unlikely(nothing))
+		return SIG_RESTART;
 	switch (class) {
 	case RESTART_NEVER:
 		return -EINTR;
@@ -58,12 +84,14 @@ long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 args[6], u64 *mask
 	if (s->queued & ~s->mask) /* a fault's, blocked until now */
 		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
 	ret = sig_syscall_raw(nr, args, &v->pending, &began);
-	if (ret == -EINTR && handler_waits(v, &restarts) && (began || s->queued & old)) {
+	if (ret == -EINTR && !woken_for_nothing(v) && handler_waits(v, &restarts) && (began || s->queued & old)) {
 		s->saved_mask = old;
 		s->restore_mask = true;
 		return -EINTR;
 	}
 	s->mask = old;
+	if (unlikely(action_look))
+		host_mask_update(v);
 	return ret == -EINTR ? SIG_RESTART : ret;
 }
 
@@ -84,7 +112,9 @@ long sig_timedwait(struct vcpu *v, u64 set, u8 info[128], const s64 timeout[2])
 	int signo;
 
 	if (!have) {
-		ret = sig_syscall_raw(__NR_rt_sigtimedwait, args, &v->pending, &began);
+		do
+			ret = sig_syscall_raw(__NR_rt_sigtimedwait, args, &v->pending, &began);
+		while (unlikely(action_look) && ret == SIGCHLD && !action_wants_child(v, info));
 		return ret == -EINTR && !began ? SIG_RESTART : ret;
 	}
 	signo = __builtin_ctzl(have) + 1;

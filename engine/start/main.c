@@ -13,12 +13,14 @@
 #include <linux/resource.h>
 #include "cpu/threads.h"
 #include "gnomon/exit.h"
+#include "kern/core.h"
 #include "kern/kern.h"
 #include "kern/marks.h"
 #include "kern/report.h"
 #include "kern/seccomp.h"
 #include "kern/robust.h"
 #include "kern/shadow.h"
+#include "kern/traced.h"
 #include "kern/vma.h"
 #include "load/load.h"
 #include "rt/engine.h"
@@ -349,5 +351,7 @@ void __noreturn start_main(u64 *sp)
 		rt_die(GN_EXIT_USAGE, "no room for the program's shadow stack: %s",
 		       error_text(r) ? error_text(r) : "refused");
 	report_exec(eng.exe);
+	core_init(v);
+	traced_enter_image(v, &record);
 	cpu_run(v);
 }

@@ -67,11 +67,19 @@ struct gn_settings {
 /* struct gn_exec.flags */
 #define GN_EXEC_RAW 0x01 /* path and argv as typed by the user: the engine plans the exec itself (#!, 32-bit, ...) */
 
+/* struct gn_exec.traced */
+#define GN_TRACED 0x01
+#define GN_TRACED_SEIZED 0x02
+
 /* how an engine learns what to load; argv and envp are its own */
 struct gn_exec {
 	uint64_t magic;            /* GN_BOARD_MAGIC */
 	uint32_t flags;            /* GN_EXEC_* */
 	uint32_t depth;            /* #! lines followed so far */
+	uint32_t traced;           /* GN_TRACED*: the thread is traced by another program of the tree, */
+	uint32_t traced_options;   /* PTRACE_O_*, */
+	uint32_t traced_mode;      /* was resumed by this request last, */
+	uint32_t traced_tid;       /* and had this id */
 	char file[GN_PATH_MAX];    /* the ELF file to map */
 	char execfn[GN_PATH_MAX];  /* AT_EXECFN the guest sees */
 	char comm[16];

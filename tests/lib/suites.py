@@ -236,6 +236,7 @@ SUITES = {
     "signal": lambda opt: programs(opt, "signal"),
     "threads": lambda opt: programs(opt, "threads"),
     "smc": lambda opt: programs(opt, "smc"),
+    "ptrace": lambda opt: programs(opt, "ptrace"),
     "shstk": lambda opt: programs(opt, "shstk"),
     "cet": lambda opt: programs(opt, "cet") + scripts(opt, "cet"),
     "apps": apps.apps,
