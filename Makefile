@@ -38,7 +38,7 @@ check-apps: all
 	@tests/run --build $(B) $(TESTJOBS) --only apps --large $(CHECKFLAGS)
 
 check-apps-long: all
-	@tools/deps --quiet apps
+	@tools/deps --quiet more
 	@tests/run --build $(B) $(TESTJOBS) --only apps --large --long $(CHECKFLAGS)
 
 # the audit's tests with what the usual ones skip: a cluster of one node, a browser, packages of rpmbuild
@@ -46,24 +46,26 @@ check-audit: all
 	@tools/deps --quiet audit
 	@tests/run --build $(B) $(TESTJOBS) --only audit $(CHECKFLAGS)
 
-# what is an ordinary program (the command, the unit tests) with the sanitizers of the compiler
+# what is an ordinary program (the command, the audit, the unit tests) with the sanitizers of the compiler
 check-asan:
 	@$(MAKE) --no-print-directory B=build-asan MESONFLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fno-sanitize-recover=all' all
 	@tools/deps --quiet check
-	@tests/run --build build-asan $(TESTJOBS) --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output
+	@tests/run --build build-asan $(TESTJOBS) --sanitize $(CHECKFLAGS) cli/cli unit badinput/files badinput/native badinput/output \
+		audit/archives audit/badinput audit/closure audit/db audit/marks audit/output audit/rules
 
-# the same for memory that was never written: reading reports, damaged ones too
+# the same for memory that was never written: reading reports, damaged ones too; the audit
 check-valgrind: all
 	@tools/deps --quiet lint
-	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) $(TESTJOBS) --timeout-factor 4 $(CHECKFLAGS) cli/cli
+	@VALGRIND='valgrind -q --error-exitcode=98' tests/run --build $(B) $(TESTJOBS) --timeout-factor 4 $(CHECKFLAGS) cli/cli audit/db audit/output
 
 # The storms of tests/robust with 100 000 kills each: about half an hour
 check-robust-long: all
 	@/usr/bin/env python3 tests/robust/test_robust.py --build $(B) --kills $(or $(KILLS),100000)
 
-# the kernel's own test of robust futexes, from Debian's source package of Linux 7.2 or later, which is fetched (160 MB)
+# the kernel's own tests of robust futexes and shadow stacks, from Debian's source package of Linux 7.2 or later, which is fetched (160 MB)
 check-upstream: all
 	@/usr/bin/env python3 tests/robust/upstream.py --build $(B) $(if $(SOURCE),--source $(SOURCE))
+	@/usr/bin/env python3 tests/shstk/upstream.py --build $(B) $(if $(SOURCE),--source $(SOURCE))
 
 fuzz: all
 	@tools/deps --quiet check
@@ -74,15 +76,21 @@ check-decoder: all
 	@tools/deps --quiet check
 	@tests/run --build $(B) $(TESTJOBS) --only campaign $(CHECKFLAGS)
 
-# what programs were told by Linux 7.2 on a CPU with shadow stacks, line by line; ORACLE is the folder with the recordings
+# shadow stacks under `run`; the C library that is built for them comes from CET_GLIBC or is built (tools/cet_glibc)
 check-cet: all
+	@tools/deps --quiet cet
+	@tools/cet_glibc --build >/dev/null
 	@tests/run --build $(B) $(TESTJOBS) --only shstk --only cet $(CHECKFLAGS)
 
+# with that C library's own tests, and real programs in a root that is marked in place, which needs root: an hour, the first time
+check-cet-long: check-cet
+	@tests/cet/upstream.py --build $(B)
+	@B=$(B) tests/cet/programs.py
+
+# what Linux 7.2 says on a CPU with shadow stacks; ORACLE is the folder with the emulator and its recordings, RECORD=1 asks it anew
 oracle: all
-	@[ -x '$(ORACLE)/compare.sh' ] || { echo "oracle: ORACLE= the folder of compare.sh and its recordings" >&2; exit 2; }
-	@'$(ORACLE)/build-probes.sh' $(B)/oracle
-	@bad=0; for p in probe_futex probe_shstk; do \
-		'$(ORACLE)/compare.sh' $(B)/oracle/$$p $(B)/gnomon run -- || bad=1; done; exit $$bad
+	@[ -z '$(RECORD)' ] || tools/oracle record '$(ORACLE)' --build $(B)
+	@tools/oracle compare '$(ORACLE)' --build $(B)
 
 bench: all
 	@tools/deps --quiet bench
@@ -103,4 +111,4 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all configure demo check check-apps check-apps-long check-audit check-cet check-asan check-valgrind check-robust-long check-upstream check-decoder fuzz oracle bench lint analyse install clean
+.PHONY: all configure demo check check-apps check-apps-long check-audit check-cet check-cet-long check-asan check-valgrind check-robust-long check-upstream check-decoder fuzz oracle bench lint analyse install clean

@@ -56,27 +56,28 @@ extern const char *const kind_names[K_COUNT];
 #define MARK_LAM_U48 4u
 #define MARK_LAM_U57 8u
 
-/* obj.flags */
-#define OF_STATIC 0x01	     /* a program without interpreter */
-#define OF_DLOPEN 0x02	     /* imports dlopen or dlmopen */
-#define OF_NODEFLIB 0x04     /* DF_1_NODEFLIB */
-#define OF_RWX 0x08	     /* a segment is writable and executable */
+/* obj.flags: what the file says of itself */
+#define OF_STATIC 0x01		 /* a program without interpreter */
+#define OF_DLOPEN 0x02		 /* imports dlopen or dlmopen */
+#define OF_NODEFLIB 0x04	 /* DF_1_NODEFLIB */
+#define OF_RWX 0x08		 /* a segment is writable and executable */
 #define OF_EXECSTACK 0x10
 #define OF_PROPERTY_SEGMENT 0x20 /* has PT_GNU_PROPERTY */
 #define OF_PROPERTY_NOTE 0x40	 /* has a property note at all */
-#define OF_LTO 0x80	     /* slim LTO object: its mark is made at link time */
-#define OF_SSP_CODE 0x100    /* contains shadow-stack instructions */
-#define OF_GLIBC_CET 0x200   /* an interpreter that was built with --enable-cet */
-#define OF_LINKER 0x400	     /* a dynamic linker */
-#define OF_DEPENDENCY 0x800  /* not asked for: read because something needs it */
-#define OF_KEPT 0x1000	     /* as the database had it: the file did not change */
-#define OF_EMPTY 0x2000	     /* an object without sections: the linker does not look at its mark */
-#define OF_PIE 0x4000	     /* DF_1_PIE: a program, though ET_DYN */
-#define OF_LISTED 0x8000     /* named by itself: shown with everything */
-#define OF_PARTIAL 0x20000   /* a member too large for memory: its middle was not looked at */
-#define OF_SSP_ENABLE 0x40000 /* a static program that asks the kernel for a shadow stack */
-#define OF_TWICE 0x10000     /* named twice, or gone: this one is dropped */
-#define OF_ELSEWHERE 0x80000 /* the database's, not asked for this time: not shown */
+#define OF_LTO 0x80		 /* slim LTO object: its mark is made at link time */
+#define OF_SSP_CODE 0x100	 /* contains shadow-stack instructions */
+#define OF_GLIBC_CET 0x200	 /* an interpreter that was built with --enable-cet */
+#define OF_LINKER 0x400		 /* a dynamic linker */
+#define OF_EMPTY 0x2000		 /* an object without sections: the linker does not look at its mark */
+#define OF_PIE 0x4000		 /* DF_1_PIE: a program, though ET_DYN */
+#define OF_PARTIAL 0x20000	 /* a member too large for memory: its middle was not looked at */
+#define OF_SSP_ENABLE 0x40000	 /* a static program that asks the kernel for a shadow stack */
+/* ... and what it is in this audit; the numbers of those above are in databases */
+#define OF_DEPENDENCY 0x800	 /* not asked for: read because something needs it */
+#define OF_KEPT 0x1000		 /* as the database had it: the file did not change */
+#define OF_LISTED 0x8000	 /* named by itself: shown with everything */
+#define OF_TWICE 0x10000	 /* named twice, or gone: this one is dropped */
+#define OF_ELSEWHERE 0x80000	 /* the database's, not asked for this time: not shown */
 #define OF_TRANSIENT (OF_KEPT | OF_LISTED | OF_TWICE | OF_ELSEWHERE | OF_DEPENDENCY)
 #define OF_HIDDEN (OF_DEPENDENCY | OF_ELSEWHERE)
 
@@ -147,11 +148,11 @@ struct obj {
 	struct obj *veto; /* the first of them, in the order in which the C library looks */
 	struct obj **loads; /* everything it loads at start, breadth first, itself left out */
 	uint32_t nloads;
-	/* closure, libraries only */
+	/* closure, libraries only; of a static library nveto counts its unmarked members, users all that count for the link */
 	uint32_t blocks;     /* programs that load it at start and whose shadow stack it prevents */
 	uint32_t blocks_alone; /* ... and nobody else */
 	uint32_t users;	     /* programs that load it at start */
-	struct evidence *seen; /* dynamic evidence, newest first */
+	struct evidence *seen; /* dynamic evidence */
 	struct obj *next;    /* free for the step at work */
 	uint32_t row;	     /* on the page */
 };
@@ -161,7 +162,6 @@ struct evidence {
 	struct evidence *next;
 	const char *report, *class, *symbol, *offset; /* class "ran": it ran, no more is known of it */
 	uint64_t times; /* places in the report */
-	bool fresh; /* not in the database yet */
 };
 
 /* a symbolic link; hard links in archives are links with an absolute target; target NULL: a layer's whiteout */
@@ -180,14 +180,9 @@ struct problem {
 	const char *path, *cause;
 };
 
-/* how deep to look; each includes those before */
-enum level { LEVEL_MARKS, LEVEL_CLOSURE, LEVEL_CODE };
-extern const char *const level_names[];
-
-struct audit {
-	struct options *o;
-	struct arena mem;
-	struct obj **objs; /* sorted by archive and path once read */
+/* what was found: of one worker, of one database, of the whole audit (results.c) */
+struct results {
+	struct obj **objs; /* sorted by archive and path once settled */
 	size_t n, room;
 	struct link *links;
 	size_t nlinks, links_room;
@@ -195,22 +190,40 @@ struct audit {
 	size_t ntexts, texts_room;
 	struct problem *problems;
 	size_t nproblems, problems_room;
-	struct tree *tree;
+	uint64_t files; /* looked at, whatever they were */
+	uint64_t bytes; /* read */
+};
+/* appends everything that `from` has, and leaves it empty; the lists change hands, what they point to stays where it is */
+void results_take(struct results *r, struct results *from);
+/* archives before their members, otherwise by name */
+void results_sort(struct results *r);
+/* sorted, and each file once */
+void results_settle(struct results *r);
+
+/* how deep to look; each includes those before */
+enum level { LEVEL_MARKS, LEVEL_CLOSURE, LEVEL_CODE };
+extern const char *const level_names[];
+
+struct audit {
+	struct options *o;
+	struct arena mem;
+	struct results r;
 	bool live;	  /* the root can be looked at for what was not read */
-	uint64_t files;	  /* looked at, whatever they were */
-	uint64_t bytes;	  /* read */
-	double seconds;
 	struct strmap known; /* incremental: objects of the database by path (struct obj *) */
 	const char **asked; /* operands as absolute paths in the root */
 	size_t nasked, asked_room;
 	bool partial;	  /* a shard */
 };
 
-/* "archive(member)" or the path */
+/* ---- obj.c; `mem` is where strings go */
+/* "archive(member)" or the path; strings live for a few calls */
 const char *obj_name(const struct obj *o);
-bool obj_is_x86_64(const struct obj *o);
-
-/* rules.c; `mem` is where strings go */
 struct finding *finding_add(struct obj *o, struct arena *mem, enum rule rule, uint64_t addr, const char *detail);
+/* one more name that it needs, all zero, to be filled in */
+struct dep *dep_new(struct obj *o, struct arena *mem);
+/* is the finding one that follows from what a program loads? */
+bool finding_of_closure(const struct finding *f);
+/* drops what follows from what it loads, so that it can be come to anew */
+void closure_forget(struct obj *o);
 
 #endif

@@ -156,15 +156,15 @@ static void all_of(struct audit *a, struct tree *t)
 {
 	struct program p = { 0 };
 
-	/* what is needed joins t->w.objs while this goes on */
-	for (size_t i = 0; i < a->n; i++)
-		if (linked(a->objs[i]) && t->packed == (a->objs[i]->in != NULL))
-			resolve(&p, t, a->objs[i]);
-	for (size_t i = 0; i < t->w.n; i++)
-		if (linked(t->w.objs[i]))
-			resolve(&p, t, t->w.objs[i]);
-	for (size_t i = 0; i < a->n; i++) {
-		struct obj *o = a->objs[i];
+	/* what is needed joins t->w.r.objs while this goes on */
+	for (size_t i = 0; i < a->r.n; i++)
+		if (linked(a->r.objs[i]) && t->packed == (a->r.objs[i]->in != NULL))
+			resolve(&p, t, a->r.objs[i]);
+	for (size_t i = 0; i < t->w.r.n; i++)
+		if (linked(t->w.r.objs[i]))
+			resolve(&p, t, t->w.r.objs[i]);
+	for (size_t i = 0; i < a->r.n; i++) {
+		struct obj *o = a->r.objs[i];
 
 		if (!linked(o) || o->kind != K_PROGRAM || t->packed != (o->in != NULL))
 			continue;
@@ -178,36 +178,26 @@ static void all_of(struct audit *a, struct tree *t)
 	free(p.v);
 }
 
-void closure_forget(struct obj *o)
+static void in_tree(struct audit *a, bool packed)
 {
-	uint32_t kept = 0;
+	struct tree t;
 
-	for (uint32_t i = 0; i < o->nfindings; i++)
-		if (o->findings[i].rule != R_VETOED && o->findings[i].rule != R_MISSING_LIBRARY &&
-		    o->findings[i].rule != R_DLOPEN_FAILS)
-			o->findings[kept++] = o->findings[i];
-	o->nfindings = kept;
-	o->nveto = o->nloads = o->blocks = o->blocks_alone = o->users = 0;
-	o->veto = NULL;
-	for (uint32_t i = 0; i < o->ndeps; i++)
-		o->deps[i].hit = NULL;
+	tree_make(&t, a, packed);
+	all_of(a, &t);
+	tree_done(&t);
 }
 
 void closure_run(struct audit *a)
 {
 	bool packed = false;
 
-	for (size_t i = 0; i < a->n; i++) {
-		packed |= a->objs[i]->in != NULL;
-		closure_forget(a->objs[i]);
+	for (size_t i = 0; i < a->r.n; i++) {
+		packed |= a->r.objs[i]->in != NULL;
+		closure_forget(a->r.objs[i]);
 	}
-	for (int i = 0; i <= packed; i++) {
-		struct tree t;
-
-		tree_make(&t, a, i);
-		all_of(a, &t);
-		tree_done(&t);
-	}
+	in_tree(a, false);
+	if (packed)
+		in_tree(a, true);
 }
 
 /* ---- static libraries */
@@ -229,8 +219,8 @@ static void find_once(struct audit *a, struct obj *o, enum rule rule)
 
 void marks_finish(struct audit *a)
 {
-	for (size_t i = 0; i < a->n; i++) {
-		struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		struct obj *o = a->r.objs[i];
 
 		if (o->kind == K_STATIC_LIBRARY) {
 			o->marks = ~0u;
@@ -241,8 +231,8 @@ void marks_finish(struct audit *a)
 			o->in->nveto += !marked(o);
 		}
 	}
-	for (size_t i = 0; i < a->n; i++) {
-		struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		struct obj *o = a->r.objs[i];
 
 		if (o->kind == K_STATIC_LIBRARY && !o->users)
 			o->marks = 0;

@@ -31,8 +31,6 @@ bool program_find(struct program *p, const char *name, unsigned loader, struct h
 
 /* closure.c: everything, for all objects of the audit */
 void closure_run(struct audit *a);
-/* what an earlier closure left in an object that a database brought */
-void closure_forget(struct obj *o);
 /* members of static libraries, and findings that every unmarked file has; after everything was read */
 void marks_finish(struct audit *a);
 

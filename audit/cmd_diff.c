@@ -6,7 +6,6 @@
 #include "args.h"
 #include "db.h"
 #include "text.h"
-#include "walk.h"
 
 struct diff {
 	bool json;
@@ -25,7 +24,7 @@ static void load(struct audit *a, struct options *o, const char *name)
 	if (!db_load(&db, a))
 		exit(GN_EXIT_USAGE);
 	sqlite3_close(db.h);
-	objs_sort(a);
+	results_sort(&a->r);
 }
 
 static void change(struct diff *d, const struct obj *o, const char *what, const char *from, const char *to)
@@ -115,8 +114,8 @@ static void index_of(const struct audit *a, struct strmap *m, char **keys)
 {
 	unsigned nth = 0;
 
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i], *p = i ? a->objs[i - 1] : NULL;
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i], *p = i ? a->r.objs[i - 1] : NULL;
 
 		nth = p && p->in == o->in && !strcmp(p->path, o->path) ? nth + 1 : 0;
 		keys[i] = key(o, nth);
@@ -135,20 +134,20 @@ int cmd_diff(const struct command *cmd, struct options *o)
 		usage_error(cmd, "diff needs two databases");
 	load(&old, o, o->operands[0]);
 	load(&new, o, o->operands[1]);
-	old_keys = xmalloc(old.n * sizeof(*old_keys));
-	new_keys = xmalloc(new.n * sizeof(*new_keys));
+	old_keys = xmalloc(old.r.n * sizeof(*old_keys));
+	new_keys = xmalloc(new.r.n * sizeof(*new_keys));
 	index_of(&old, &in_old, old_keys);
 	index_of(&new, &in_new, new_keys);
-	for (size_t i = 0; i < old.n; i++)
+	for (size_t i = 0; i < old.r.n; i++)
 		if (!strmap_get(&in_new, old_keys[i]))
-			change(&d, old.objs[i], "gone", NULL, NULL);
-	for (size_t i = 0; i < new.n; i++) {
+			change(&d, old.r.objs[i], "gone", NULL, NULL);
+	for (size_t i = 0; i < new.r.n; i++) {
 		const struct obj *was = strmap_get(&in_old, new_keys[i]);
 
 		if (was)
-			compare(&d, was, new.objs[i]);
+			compare(&d, was, new.r.objs[i]);
 		else
-			change(&d, new.objs[i], "new", NULL, new.objs[i]->bits ? mark_names(new.objs[i]->marks) : NULL);
+			change(&d, new.r.objs[i], "new", NULL, new.r.objs[i]->bits ? mark_names(new.r.objs[i]->marks) : NULL);
 	}
 	if (!o->json && !d.changes)
 		puts("nothing changed");

@@ -12,7 +12,6 @@
 #include "closure.h"
 #include "db.h"
 #include "output.h"
-#include "walk.h"
 
 /* of two of the same file, the one that was asked for and looked at more deeply */
 static bool better(const struct obj *a, const struct obj *b)
@@ -37,49 +36,50 @@ static void part(struct audit *a, const char *name)
 	if (!db_load(&db, &p))
 		die("%s: cannot be read", shown(name));
 	sqlite3_close(db.h);
-	if (a->n && strcmp(a->o->root, local.root))
+	if (a->r.n && strcmp(a->o->root, local.root))
 		die("%s: about the root %s, not %s", shown(name), local.root, a->o->root);
 	a->o->root = local.root;
-	a->o->level = a->n && a->o->level < local.level ? a->o->level : local.level;
-	a->files += p.files;
-#define TAKE(list, n, room)              \
-	for (size_t i = 0; i < p.n; i++) \
-		VEC_ADD(a->list, a->n, a->room, p.list[i]);
-	TAKE(objs, n, room)
-	TAKE(links, nlinks, links_room)
-	TAKE(texts, ntexts, texts_room)
-	TAKE(problems, nproblems, problems_room)
-	TAKE(asked, nasked, asked_room)
-#undef TAKE
+	a->o->level = a->r.n && a->o->level < local.level ? a->o->level : local.level;
+	results_take(&a->r, &p.r);
+	for (size_t i = 0; i < p.nasked; i++)
+		VEC_ADD(a->asked, a->nasked, a->asked_room, p.asked[i]);
+}
+
+/* `from` is dropped for `o`, the same file in another part: what was seen of it stays */
+static void drop(struct obj *from, struct obj *o)
+{
+	struct evidence **end = &o->seen;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = from->seen;
+	from->flags |= OF_TWICE;
 }
 
 static void join(struct audit *a)
 {
 	size_t kept = 0;
 
-	objs_sort(a);
-	for (size_t i = 0; i < a->n; i++) {
-		struct obj *o = a->objs[i], *last = kept ? a->objs[kept - 1] : NULL;
+	results_sort(&a->r);
+	for (size_t i = 0; i < a->r.n; i++) {
+		struct obj *o = a->r.objs[i], *last = kept ? a->r.objs[kept - 1] : NULL;
 
 		o->id = 0;
 		if (last && !o->in && !last->in && !strcmp(o->path, last->path)) {
-			if (better(o, last)) {
-				last->flags |= OF_TWICE;
-				a->objs[kept - 1] = o;
-			} else {
-				o->flags |= OF_TWICE;
-			}
+			if (better(o, last))
+				a->r.objs[kept - 1] = o;
+			drop(better(o, last) ? last : o, a->r.objs[kept - 1]);
 			continue;
 		}
-		a->objs[kept++] = o;
+		a->r.objs[kept++] = o;
 	}
-	a->n = kept;
+	a->r.n = kept;
 	/* members of archives that two parts had */
 	kept = 0;
-	for (size_t i = 0; i < a->n; i++)
-		if (!(a->objs[i]->in && (a->objs[i]->in->flags & OF_TWICE)))
-			a->objs[kept++] = a->objs[i];
-	a->n = kept;
+	for (size_t i = 0; i < a->r.n; i++)
+		if (!(a->r.objs[i]->in && (a->r.objs[i]->in->flags & OF_TWICE)))
+			a->r.objs[kept++] = a->r.objs[i];
+	a->r.n = kept;
 }
 
 int cmd_merge(const struct command *cmd, struct options *o)

@@ -4,7 +4,6 @@
 #include "closure.h"
 #include "db.h"
 #include "output.h"
-#include "walk.h"
 
 int cmd_show(const struct command *cmd, struct options *o)
 {
@@ -24,7 +23,7 @@ int cmd_show(const struct command *cmd, struct options *o)
 	if (!db_load(&db, &a))
 		return GN_EXIT_USAGE;
 	sqlite3_close(db.h);
-	objs_sort(&a);
+	results_sort(&a.r);
 	marks_finish(&a);
 	return output(&a);
 }

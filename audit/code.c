@@ -213,8 +213,8 @@ void code_read(struct worker *w, struct obj *o, struct elf *e)
 	struct seg seg;
 
 	funcs_open(&s.f, e);
-	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &sec); i++)
-		if ((sec.flags & (SHF_ALLOC | SHF_EXECINSTR)) == (SHF_ALLOC | SHF_EXECINSTR) && sec.type == SHT_PROGBITS) {
+	for (uint32_t i = 0; elf_next(e, &i, SHT_PROGBITS, &sec);)
+		if ((sec.flags & (SHF_ALLOC | SHF_EXECINSTR)) == (SHF_ALLOC | SHF_EXECINSTR)) {
 			struct range r = { sec.addr, sec.off, sec.size };
 
 			any = true;

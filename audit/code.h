@@ -33,7 +33,7 @@ struct funcs {
 	struct sym *syms;	 /* sorted; loaded when first needed */
 	size_t nsyms, syms_room;
 	bool loaded;
-	char *strings[2];
+	char *strings; /* names of the symbols */
 };
 void funcs_open(struct funcs *f, struct elf *e);
 void funcs_close(struct funcs *f);

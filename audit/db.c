@@ -42,6 +42,10 @@ static const char *refuse(struct db *db, const char *why)
 	return text;
 }
 
+#define TEXT(x) #x
+#define VALUE(x) TEXT(x)
+static const char ours[] = "PRAGMA application_id = " VALUE(DB_APPLICATION) "; PRAGMA user_version = " VALUE(DB_SCHEMA);
+
 /* an empty database becomes ours; another one is left alone */
 static const char *settle(struct db *db, bool create)
 {
@@ -66,7 +70,7 @@ static const char *settle(struct db *db, bool create)
 	if (!create)
 		return refuse(db, "an empty database");
 	if (sqlite3_exec(db->h, db_schema, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(db->h, "PRAGMA application_id = 0x676e6f6d; PRAGMA user_version = 1", NULL, NULL, NULL) != SQLITE_OK)
+	    sqlite3_exec(db->h, ours, NULL, NULL, NULL) != SQLITE_OK)
 		return refuse(db, sqlite3_errmsg(db->h));
 	return NULL;
 }

@@ -33,7 +33,7 @@ void db_run(struct db *db, sqlite3_stmt *s, const char *types, ...);
 /* one number, 0 if there is no row */
 int64_t db_number(struct db *db, const char *sql);
 
-/* db_read.c: everything, into a->objs (with their ids), links, texts, problems */
+/* db_read.c: everything, into a->r.objs (with their ids), links, texts, problems */
 bool db_load(struct db *db, struct audit *a);
 /* db_write.c: what changed: rows of objects without OF_KEPT, and everything that follows from all of them */
 bool db_save(struct db *db, struct audit *a);

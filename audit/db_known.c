@@ -8,7 +8,7 @@
 
 #include "args.h"
 #include "db.h"
-#include "walk.h"
+#include "file.h"
 
 static struct audit before;
 
@@ -39,9 +39,9 @@ bool db_known(struct db *db, struct audit *a)
 		db_close(db);
 		return false;
 	}
-	objs_sort(&before);
-	for (size_t i = 0; i < before.n; i++) {
-		struct obj *o = before.objs[i], *top = o;
+	results_sort(&before.r);
+	for (size_t i = 0; i < before.r.n; i++) {
+		struct obj *o = before.r.objs[i], *top = o;
 
 		if (!o->in) {
 			*strmap_at(&a->known, o->path) = o;
@@ -76,26 +76,26 @@ static void objects(struct audit *a, const struct strmap *asked)
 {
 	struct strmap read = { 0 };
 
-	for (size_t i = 0; i < a->n; i++)
-		if (!a->objs[i]->in)
-			*strmap_at(&read, a->objs[i]->path) = a->objs[i];
-	for (size_t i = 0; i < before.n; i++) {
-		struct obj *o = before.objs[i], *top = o;
+	for (size_t i = 0; i < a->r.n; i++)
+		if (!a->r.objs[i]->in)
+			*strmap_at(&read, a->r.objs[i]->path) = a->r.objs[i];
+	for (size_t i = 0; i < before.r.n; i++) {
+		struct obj *o = before.r.objs[i], *top = o;
 
 		while (top->in)
 			top = top->in;
 		if ((top->flags & (OF_KEPT | OF_TWICE | OF_DEPENDENCY)) || strmap_get(&read, top->path) ||
-		    (asked_now(asked, top->path) && shard_has(a->o, top->path)))
+		    (asked_now(asked, top->path) && file_in_shard(a->o, top->path)))
 			continue;
 		o->flags |= OF_ELSEWHERE;
-		VEC_ADD(a->objs, a->n, a->room, o);
+		VEC_ADD(a->r.objs, a->r.n, a->r.room, o);
 	}
 	/* only now, so that members and their archives are treated alike */
-	for (size_t i = 0; i < a->n; i++)
-		if (a->objs[i]->flags & OF_ELSEWHERE)
-			a->objs[i]->flags |= OF_KEPT;
+	for (size_t i = 0; i < a->r.n; i++)
+		if (a->r.objs[i]->flags & OF_ELSEWHERE)
+			a->r.objs[i]->flags |= OF_KEPT;
 	strmap_free(&read);
-	objs_sort(a);
+	results_sort(&a->r);
 }
 
 static bool kept(const struct strmap *asked, const struct obj *in, const char *path)
@@ -110,15 +110,15 @@ void db_rest(struct audit *a)
 	for (size_t i = 0; i < a->nasked; i++)
 		*strmap_at(&asked, a->asked[i]) = a;
 	objects(a, &asked);
-	for (size_t i = 0; i < before.nlinks; i++)
-		if (kept(&asked, before.links[i].in, before.links[i].path))
-			VEC_ADD(a->links, a->nlinks, a->links_room, before.links[i]);
-	for (size_t i = 0; i < before.ntexts; i++)
-		if (kept(&asked, before.texts[i].in, before.texts[i].path))
-			VEC_ADD(a->texts, a->ntexts, a->texts_room, before.texts[i]);
-	for (size_t i = 0; i < before.nproblems; i++)
-		if (!asked_now(&asked, before.problems[i].path))
-			VEC_ADD(a->problems, a->nproblems, a->problems_room, before.problems[i]);
+	for (size_t i = 0; i < before.r.nlinks; i++)
+		if (kept(&asked, before.r.links[i].in, before.r.links[i].path))
+			VEC_ADD(a->r.links, a->r.nlinks, a->r.links_room, before.r.links[i]);
+	for (size_t i = 0; i < before.r.ntexts; i++)
+		if (kept(&asked, before.r.texts[i].in, before.r.texts[i].path))
+			VEC_ADD(a->r.texts, a->r.ntexts, a->r.texts_room, before.r.texts[i]);
+	for (size_t i = 0; i < before.r.nproblems; i++)
+		if (!asked_now(&asked, before.r.problems[i].path))
+			VEC_ADD(a->r.problems, a->r.nproblems, a->r.problems_room, before.r.problems[i]);
 	for (size_t i = 0; i < before.nasked; i++)
 		if (!strmap_get(&asked, before.asked[i]))
 			VEC_ADD(a->asked, a->nasked, a->asked_room, before.asked[i]);

@@ -73,7 +73,7 @@ static void file_row(struct reader *r, sqlite3_stmt *s)
 	o->functions = (uint32_t)sqlite3_column_int64(s, 28);
 	o->endbr = (uint32_t)sqlite3_column_int64(s, 29);
 	r->by_id[id] = o;
-	VEC_ADD(a->objs, a->n, a->room, o);
+	VEC_ADD(a->r.objs, a->r.n, a->r.room, o);
 }
 
 static void need_row(struct reader *r, sqlite3_stmt *s)
@@ -83,13 +83,7 @@ static void need_row(struct reader *r, sqlite3_stmt *s)
 
 	if (!o || !sqlite3_column_text(s, 2))
 		return;
-	if (!(o->ndeps & (o->ndeps - 1))) {
-		d = arena_alloc(&r->a->mem, (o->ndeps ? 2 * o->ndeps : 1) * sizeof(*d));
-		if (o->ndeps)
-			memcpy(d, o->deps, o->ndeps * sizeof(*d));
-		o->deps = d;
-	}
-	d = &o->deps[o->ndeps++];
+	d = dep_new(o, &r->a->mem);
 	d->name = text(r, s, 2);
 	d->how = (uint8_t)one_of(dep_how_names, 3, (const char *)sqlite3_column_text(s, 3));
 	d->feature = text(r, s, 4);
@@ -154,7 +148,7 @@ static void link_row(struct reader *r, sqlite3_stmt *s)
 {
 	struct audit *a = r->a;
 
-	VEC_ADD(a->links, a->nlinks, a->links_room,
+	VEC_ADD(a->r.links, a->r.nlinks, a->r.links_room,
 		(struct link){ text(r, s, 1), text(r, s, 2), obj(r, sqlite3_column_int64(s, 0)) });
 }
 
@@ -162,7 +156,7 @@ static void conf_row(struct reader *r, sqlite3_stmt *s)
 {
 	struct audit *a = r->a;
 
-	VEC_ADD(a->texts, a->ntexts, a->texts_room,
+	VEC_ADD(a->r.texts, a->r.ntexts, a->r.texts_room,
 		(struct text){ text(r, s, 1), text(r, s, 2), obj(r, sqlite3_column_int64(s, 0)) });
 }
 
@@ -170,7 +164,7 @@ static void problem_row(struct reader *r, sqlite3_stmt *s)
 {
 	struct audit *a = r->a;
 
-	VEC_ADD(a->problems, a->nproblems, a->problems_room, (struct problem){ text(r, s, 0), text(r, s, 1) });
+	VEC_ADD(a->r.problems, a->r.nproblems, a->r.problems_room, (struct problem){ text(r, s, 0), text(r, s, 1) });
 }
 
 static void asked_row(struct reader *r, sqlite3_stmt *s)
@@ -206,7 +200,7 @@ static void meta_row(struct reader *r, sqlite3_stmt *s)
 	if (!strcmp(key, "root") && sqlite3_column_text(s, 1) && o->rootfd < 0)
 		o->root = text(r, s, 1);
 	else if (!strcmp(key, "files"))
-		r->a->files = (uint64_t)sqlite3_column_int64(s, 1);
+		r->a->r.files = (uint64_t)sqlite3_column_int64(s, 1);
 	else if (!strcmp(key, "partial"))
 		r->a->partial = sqlite3_column_int(s, 1);
 	else if (!strcmp(key, "level") && o->from_db)
@@ -237,8 +231,8 @@ bool db_load(struct db *db, struct audit *a)
 	r.ids = (size_t)most + 1;
 	r.by_id = xzalloc(r.ids * sizeof(*r.by_id));
 	rows(&r, "SELECT * FROM file", file_row);
-	for (size_t i = 0; i < a->n; i++)
-		a->objs[i]->in = obj(&r, (int64_t)(intptr_t)a->objs[i]->in);
+	for (size_t i = 0; i < a->r.n; i++)
+		a->r.objs[i]->in = obj(&r, (int64_t)(intptr_t)a->r.objs[i]->in);
 	rows(&r, "SELECT * FROM need ORDER BY file, seq", need_row);
 	rows(&r, "SELECT * FROM finding ORDER BY rowid", finding_row);
 	rows(&r, "SELECT * FROM verdict", verdict_row);

@@ -24,9 +24,9 @@ static void give_ids(struct db *db, struct audit *a)
 {
 	uint32_t next = (uint32_t)db_number(db, "SELECT max(id) FROM file") + 1;
 
-	for (size_t i = 0; i < a->n; i++)
-		if (!a->objs[i]->id)
-			a->objs[i]->id = next++;
+	for (size_t i = 0; i < a->r.n; i++)
+		if (!a->r.objs[i]->id)
+			a->r.objs[i]->id = next++;
 }
 
 /* rows of files that are gone or were read again; the database's own ids are in the audit's objects that were kept */
@@ -36,9 +36,9 @@ static void drop_old(struct db *db, struct audit *a)
 
 	db_exec(db, "CREATE TEMP TABLE kept(id INTEGER PRIMARY KEY)");
 	keep = db_prepare(db, "INSERT INTO kept VALUES(?)");
-	for (size_t i = 0; i < a->n; i++)
-		if (a->objs[i]->flags & OF_KEPT)
-			db_run(db, keep, "i", N(a->objs[i]->id));
+	for (size_t i = 0; i < a->r.n; i++)
+		if (a->r.objs[i]->flags & OF_KEPT)
+			db_run(db, keep, "i", N(a->r.objs[i]->id));
 	sqlite3_finalize(keep);
 	db_exec(db, "DELETE FROM need WHERE file NOT IN kept;"
 		    "DELETE FROM finding WHERE file NOT IN kept OR rule IN ('vetoed', 'missing-library', 'dlopen-fails');"
@@ -55,8 +55,8 @@ static void file_rows(struct db *db, struct audit *a)
 	sqlite3_stmt *s = db_prepare(db, "INSERT INTO file VALUES(?,?,?,?,?,?, ?,?,?,?, ?,?,?,?, ?,?, ?,?,?,?,?,"
 					 " ?,?,?,?,?,?, ?,?,?)");
 
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 
 		if (o->flags & OF_KEPT)
 			continue;
@@ -70,22 +70,17 @@ static void file_rows(struct db *db, struct audit *a)
 	sqlite3_finalize(s);
 }
 
-static bool of_closure(const struct finding *f)
-{
-	return f->rule == R_VETOED || f->rule == R_MISSING_LIBRARY || f->rule == R_DLOPEN_FAILS;
-}
-
 static void finding_rows(struct db *db, struct audit *a)
 {
 	sqlite3_stmt *s = db_prepare(db, "INSERT INTO finding VALUES(?,?,?,?,?,?,?)");
 
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 
 		for (uint32_t k = 0; k < o->nfindings; k++) {
 			const struct finding *f = &o->findings[k];
 
-			if (!(o->flags & OF_KEPT) || of_closure(f))
+			if (!(o->flags & OF_KEPT) || finding_of_closure(f))
 				db_run(db, s, "issnsns", N(o->id), rules[f->rule].name, confidence_names[f->confidence],
 				       N(f->addr), f->symbol, N(f->symbol ? f->offset : 0), f->detail);
 		}
@@ -97,8 +92,8 @@ static void need_rows(struct db *db, struct audit *a)
 {
 	sqlite3_stmt *s = db_prepare(db, "INSERT OR REPLACE INTO need VALUES(?,?,?,?,?,?,?)");
 
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 
 		for (uint32_t k = 0; k < o->ndeps; k++) {
 			const struct dep *d = &o->deps[k];
@@ -117,8 +112,8 @@ static void closure_rows(struct db *db, struct audit *a)
 	sqlite3_stmt *l = db_prepare(db, "INSERT INTO load VALUES(?,?,?)");
 	sqlite3_stmt *b = db_prepare(db, "INSERT INTO blocker VALUES(?,?,?,?)");
 
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 
 		if (o->kind == K_PROGRAM && o->closure)
 			db_run(db, v, "issini", N(o->id), verdict_names[o->verdict], verdict_names[o->closure], N(o->nveto),
@@ -137,27 +132,25 @@ static void other_rows(struct db *db, struct audit *a)
 {
 	sqlite3_stmt *s = db_prepare(db, "INSERT INTO link VALUES(?,?,?)");
 
-	for (size_t i = 0; i < a->nlinks; i++)
-		db_run(db, s, "nss", id_of(a->links[i].in), a->links[i].path, a->links[i].target);
+	for (size_t i = 0; i < a->r.nlinks; i++)
+		db_run(db, s, "nss", id_of(a->r.links[i].in), a->r.links[i].path, a->r.links[i].target);
 	sqlite3_finalize(s);
 	s = db_prepare(db, "INSERT INTO conf VALUES(?,?,?)");
-	for (size_t i = 0; i < a->ntexts; i++)
-		db_run(db, s, "nss", id_of(a->texts[i].in), a->texts[i].path, a->texts[i].text);
+	for (size_t i = 0; i < a->r.ntexts; i++)
+		db_run(db, s, "nss", id_of(a->r.texts[i].in), a->r.texts[i].path, a->r.texts[i].text);
 	sqlite3_finalize(s);
 	s = db_prepare(db, "INSERT INTO problem VALUES(?,?)");
-	for (size_t i = 0; i < a->nproblems; i++)
-		db_run(db, s, "ss", a->problems[i].path, a->problems[i].cause);
+	for (size_t i = 0; i < a->r.nproblems; i++)
+		db_run(db, s, "ss", a->r.problems[i].path, a->r.problems[i].cause);
 	sqlite3_finalize(s);
 	s = db_prepare(db, "INSERT OR IGNORE INTO asked VALUES(?)");
 	for (size_t i = 0; i < a->nasked; i++)
 		db_run(db, s, "s", a->asked[i]);
 	sqlite3_finalize(s);
 	s = db_prepare(db, "INSERT INTO evidence VALUES(?,?,?,?,?,?)");
-	for (size_t i = 0; i < a->n; i++)
-		for (const struct evidence *e = a->objs[i]->seen; e; e = e->next)
-			if (e->fresh)
-				db_run(db, s, "issssi", N(a->objs[i]->id), e->report, e->class, e->offset, e->symbol,
-				       N(e->times));
+	for (size_t i = 0; i < a->r.n; i++)
+		for (const struct evidence *e = a->r.objs[i]->seen; e && !(a->r.objs[i]->flags & OF_KEPT); e = e->next)
+			db_run(db, s, "issssi", N(a->r.objs[i]->id), e->report, e->class, e->offset, e->symbol, N(e->times));
 	sqlite3_finalize(s);
 }
 
@@ -172,7 +165,7 @@ static void meta_rows(struct db *db, struct audit *a)
 	db_run(db, s, "ss", "host", host);
 	db_run(db, s, "ss", "level", level_names[a->o->level]);
 	db_run(db, s, "si", "time", N(time(NULL)));
-	db_run(db, s, "si", "files", N(a->files));
+	db_run(db, s, "si", "files", N(a->r.files));
 	db_run(db, s, "si", "partial", N(a->partial));
 	db_run(db, s, "si", "shard", N(a->o->shard));
 	db_run(db, s, "si", "shards", N(a->o->shards));

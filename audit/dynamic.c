@@ -25,14 +25,7 @@ void dep_add(struct worker *w, struct obj *o, enum dep_how how, const char *name
 	for (uint32_t i = 0; i < o->ndeps; i++)
 		if (!strcmp(o->deps[i].name, name))
 			return;
-	if (!(o->ndeps & (o->ndeps - 1))) {
-		struct dep *v = arena_alloc(&w->mem, (o->ndeps ? o->ndeps * 2 : 1) * sizeof(*v));
-
-		if (o->ndeps)
-			memcpy(v, o->deps, o->ndeps * sizeof(*v));
-		o->deps = v;
-	}
-	d = &o->deps[o->ndeps++];
+	d = dep_new(o, &w->mem);
 	d->name = intern(&w->names, &w->mem, name);
 	d->how = (uint8_t)how;
 	d->feature = feature ? intern(&w->names, &w->mem, feature) : NULL;

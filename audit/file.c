@@ -6,15 +6,16 @@
 #include <unistd.h>
 
 #include "args.h"
-#include "closure.h"
-#include "walk.h"
+#include "file.h"
+#include "pack.h"
+#include "root.h"
 
 static int64_t ns(struct timespec t)
 {
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void identity(struct obj *o, const struct stat *st)
+void file_identify(struct obj *o, const struct stat *st)
 {
 	o->size = (uint64_t)st->st_size;
 	o->dev = st->st_dev;
@@ -23,19 +24,23 @@ static void identity(struct obj *o, const struct stat *st)
 	o->ctime = ns(st->st_ctim);
 }
 
-static bool same(const struct obj *o, const struct stat *st)
+bool file_same(const struct obj *o, const struct stat *st)
 {
 	return o->size == (uint64_t)st->st_size && o->ino == st->st_ino && o->mtime == ns(st->st_mtim) &&
 	       o->ctime == ns(st->st_ctim);
 }
 
-static void count(struct worker *w)
+bool file_in_shard(const struct options *o, const char *path)
 {
-	__atomic_store_n(&w->files, w->files + 1, __ATOMIC_RELAXED);
+	return !o->shards || str_hash(path) % o->shards == o->shard - 1;
 }
 
-/* a file and, if it is an archive, everything in it, as the database has them */
-static void keep(struct worker *w, struct obj *o, uint32_t flags)
+static void count(struct worker *w)
+{
+	__atomic_store_n(&w->r.files, w->r.files + 1, __ATOMIC_RELAXED);
+}
+
+void file_keep(struct worker *w, struct obj *o, uint32_t flags)
 {
 	/* a file may be named twice, and found by two threads */
 	if (__atomic_fetch_or(&o->flags, OF_KEPT | flags, __ATOMIC_RELAXED) & OF_KEPT)
@@ -46,7 +51,7 @@ static void keep(struct worker *w, struct obj *o, uint32_t flags)
 	}
 }
 
-static struct obj *known(struct audit *a, const char *path, enum level level)
+struct obj *file_known(struct audit *a, const char *path, enum level level)
 {
 	struct obj *o = a->known.used ? strmap_get(&a->known, path) : NULL;
 
@@ -60,7 +65,7 @@ static struct obj *known(struct audit *a, const char *path, enum level level)
 
 bool file_kept(struct worker *w, int dirfd, const char *name, const char *path)
 {
-	struct obj *o = known(w->a, path, w->a->o->level);
+	struct obj *o = file_known(w->a, path, w->a->o->level);
 	bool ok = o != NULL;
 	struct stat st;
 
@@ -76,10 +81,10 @@ bool file_kept(struct worker *w, int dirfd, const char *name, const char *path)
 	} else {
 		ok = fstatat(dirfd, name, &st, 0) == 0;
 	}
-	if (!ok || !same(o, &st))
+	if (!ok || !file_same(o, &st))
 		return false;
 	count(w);
-	keep(w, o, dirfd < 0 ? OF_LISTED : 0);
+	file_keep(w, o, dirfd < 0 ? OF_LISTED : 0);
 	return true;
 }
 
@@ -90,7 +95,7 @@ static struct obj *file_obj(struct worker *w, int fd, const char *path, bool ask
 
 	/* marks alone need no identity, unless a database is to know the file again */
 	if ((w->a->o->level > LEVEL_MARKS || w->a->o->db) && fstat(fd, &st) == 0)
-		identity(o, &st);
+		file_identify(o, &st);
 	if (asked)
 		o->flags |= OF_LISTED;
 	return o;
@@ -102,10 +107,10 @@ static void elf_file(struct worker *w, int fd, const char *path, bool asked)
 	struct stat st;
 
 	object_read(w, o, &w->im);
-	__atomic_store_n(&w->bytes, w->bytes + w->im.total, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->r.bytes, w->r.bytes + w->im.total, __ATOMIC_RELAXED);
 	if (w->im.error)
 		o->broken = arena_str(&w->mem, strerror(w->im.error));
-	else if (w->a->o->level >= LEVEL_CODE && (fstat(fd, &st) < 0 || !same(o, &st)))
+	else if (w->a->o->level >= LEVEL_CODE && (fstat(fd, &st) < 0 || !file_same(o, &st)))
 		o->broken = "it changed while it was read";
 	if (o->broken)
 		worker_trouble(w, path, o->broken);
@@ -117,7 +122,7 @@ static void pack_file(struct worker *w, int fd, const char *path, bool asked)
 	struct stat st;
 
 	if (fstat(fd, &st) == 0)
-		identity(o, &st);
+		file_identify(o, &st);
 	o->level = (uint8_t)w->a->o->level;
 	pack_read(w, o, fd);
 }
@@ -141,7 +146,7 @@ enum file_result file_read(struct worker *w, int fd, const char *path, bool aske
 
 	if (!img_file(&w->im, fd))
 		return unreadable(w, fd, path);
-	if (asked && w->a->o->shards && !shard_has(w->a->o, path)) {
+	if (asked && w->a->o->shards && !file_in_shard(w->a->o, path)) {
 		close(fd);
 		return FILE_DONE;
 	}
@@ -154,68 +159,9 @@ enum file_result file_read(struct worker *w, int fd, const char *path, bool aske
 			pack_file(w, fd, path, asked);
 		else if (asked && !w->a->o->files_from)
 			worker_trouble(w, path, w->im.head_len ? "neither an ELF image nor an archive" : "empty");
+		else
+			pack_manifest(w, path);
 	}
 	close(fd);
 	return FILE_DONE;
-}
-
-/* ---- what was not asked for */
-
-static const char *inode_key(char *buf, size_t size, uint64_t dev, uint64_t ino)
-{
-	snprintf(buf, size, "%llx:%llx", (unsigned long long)dev, (unsigned long long)ino);
-	return buf;
-}
-
-static struct obj *by_inode(struct tree *t, const struct stat *st)
-{
-	char key[64];
-
-	if (!t->inodes.used)
-		for (size_t i = 0; i < t->a->n; i++) {
-			struct obj *o = t->a->objs[i];
-
-			if (!o->in && o->ino)
-				*strmap_at(&t->inodes, arena_str(&t->w.mem, inode_key(key, sizeof(key), o->dev, o->ino))) = o;
-		}
-	return strmap_get(&t->inodes, inode_key(key, sizeof(key), st->st_dev, st->st_ino));
-}
-
-struct obj *walk_one(struct tree *t, const char *path)
-{
-	struct worker *w = &t->w;
-	struct obj *o = NULL;
-	struct stat st;
-	char key[64];
-	int fd = root_open(t->a, path, FILE_FLAGS);
-
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (o = by_inode(t, &st))) {
-		close(fd);
-		return o;
-	}
-	o = known(t->a, path, LEVEL_CLOSURE);
-	if (o && same(o, &st) && !(o->flags & OF_KEPT)) {
-		keep(w, o, OF_DEPENDENCY);
-		closure_forget(o);
-	} else if (img_file(&w->im, fd) && w->im.head_len >= 4 && !memcmp(w->im.head, "\177ELF", 4)) {
-		enum level level = t->a->o->level;
-
-		o = worker_obj(w, path, NULL);
-		identity(o, &st);
-		o->flags |= OF_DEPENDENCY;
-		/* nobody asked what is wrong with its code */
-		t->a->o->level = LEVEL_CLOSURE;
-		object_read(w, o, &w->im);
-		t->a->o->level = level;
-		if (o->broken)
-			worker_trouble(w, path, o->broken);
-	} else {
-		o = NULL;
-	}
-	if (o)
-		*strmap_at(&t->inodes, arena_str(&w->mem, inode_key(key, sizeof(key), st.st_dev, st.st_ino))) = o;
-	close(fd);
-	return o;
 }

@@ -72,6 +72,8 @@ struct flow {
 	unsigned ncontexts;
 	unsigned restored; /* registers to be given back that were loaded from elsewhere */
 	uint32_t block; /* changes with every call, jump and branch target: what one piece of straight code did */
+	uint64_t moved_at; /* behind an instruction that added to the stack pointer ... */
+	int moved_by;	   /* ... this register */
 	bool saves_sp, spins, after_call;
 	bool junk; /* this is no code */
 	ZydisDecodedInstruction in;
@@ -83,27 +85,38 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 #define GIVEN_BACK 0xf028u /* rbx, rbp, r12 to r15 */
 
 /* value.c */
-enum base_kind kind_of(const struct flow *f, struct val v);
-bool own_stack(const struct flow *f, struct val v);
-struct val fresh(struct flow *f, enum base_kind kind);
-struct val constant(int64_t n);
-struct val entry_sp(int32_t off);
-struct val plus(struct val v, int64_t n);
-struct slot *slot_at(struct flow *f, struct val at);
-void store(struct flow *f, struct val at, struct val v, enum slot_how how);
-struct val load(struct flow *f, struct val at);
-void state_begin(struct flow *f);
-void state_unknown(struct flow *f);
-void state_to(struct flow *f, uint64_t target);
-bool state_from(struct flow *f, uint64_t at);
-uint64_t state_inside(const struct flow *f, uint64_t end);
-void clobbered_by_call(struct flow *f);
+enum base_kind val_kind(const struct flow *f, struct val v);
+bool val_own_stack(const struct flow *f, struct val v);
+struct val val_fresh(struct flow *f, enum base_kind kind);
+struct val val_const(int64_t n);
+struct val val_entry_sp(int32_t off);
+struct val val_plus(struct val v, int64_t n);
+struct slot *flow_slot(struct flow *f, struct val at);
+void flow_store(struct flow *f, struct val at, struct val v, enum slot_how how);
+struct val flow_load(struct flow *f, struct val at);
+void flow_begin(struct flow *f);
+void flow_unknown(struct flow *f);
+void flow_branch_to(struct flow *f, uint64_t target);
+bool flow_arrive(struct flow *f, uint64_t at);
+uint64_t flow_target_inside(const struct flow *f, uint64_t end);
+void flow_clobber(struct flow *f);
 
-/* flow.c */
-void found(struct flow *f, enum rule rule, enum confidence conf, uint64_t at, const char *fmt, ...)
+/* flow_data.c */
+/* 0 to 15, -1: no general register; *wide: all of it is written */
+int flow_gpr(ZydisRegister r, bool *wide);
+struct val flow_address(struct flow *f, const ZydisDecodedOperand *op);
+struct val flow_value(struct flow *f, const ZydisDecodedOperand *op);
+void flow_set_sp(struct flow *f, struct val v);
+void flow_set(struct flow *f, const ZydisDecodedOperand *op, struct val v);
+void flow_push(struct flow *f, struct val v, enum slot_how how);
+void flow_pop(struct flow *f, const ZydisDecodedOperand *to);
+void flow_arithmetic(struct flow *f, int sign);
+void flow_bits(struct flow *f);
+void flow_exchange(struct flow *f);
+
+/* flow_end.c: what is told of the function, where it leaves, and what was seen in all of it */
+void flow_found(struct flow *f, enum rule rule, enum confidence conf, uint64_t at, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
-void set_sp(struct flow *f, struct val v);
-/* flow_end.c: where the function leaves, and what was seen in all of it */
 void flow_ret(struct flow *f);
 void flow_jump(struct flow *f, struct val to);
 void flow_leaves(struct flow *f);

@@ -84,8 +84,7 @@ void funcs_close(struct funcs *f)
 	free(f->starts);
 	free(f->fdes);
 	free(f->syms);
-	free(f->strings[0]);
-	free(f->strings[1]);
+	free(f->strings);
 }
 
 /* ---- one FDE */
@@ -170,7 +169,7 @@ static int by_address(const void *x, const void *y)
 	return a->at < b->at ? -1 : a->at > b->at;
 }
 
-static void symbols(struct funcs *f, const struct sec *s, unsigned which)
+static void symbols(struct funcs *f, const struct sec *s)
 {
 	struct sec names;
 	Elf64_Sym *t;
@@ -192,27 +191,19 @@ static void symbols(struct funcs *f, const struct sec *s, unsigned which)
 				      type != STT_NOTYPE || ELF64_ST_BIND(t[i].st_info) != STB_LOCAL });
 	}
 	free(t);
-	f->strings[which] = str;
+	f->strings = str;
 }
 
 static void load_symbols(struct funcs *f)
 {
 	struct sec s;
-	bool full = false;
+	uint32_t all = 0, dynamic = 0;
 
 	if (f->loaded)
 		return;
 	f->loaded = true;
-	for (uint32_t i = 1; i < f->e->shnum && elf_sec(f->e, i, &s); i++)
-		if (s.type == SHT_SYMTAB && !full) {
-			full = true;
-			symbols(f, &s, 0);
-		}
-	for (uint32_t i = 1; i < f->e->shnum && elf_sec(f->e, i, &s); i++)
-		if (s.type == SHT_DYNSYM && !full) {
-			full = true;
-			symbols(f, &s, 1);
-		}
+	if (elf_next(f->e, &all, SHT_SYMTAB, &s) || elf_next(f->e, &dynamic, SHT_DYNSYM, &s))
+		symbols(f, &s);
 	if (f->nsyms)
 		qsort(f->syms, f->nsyms, sizeof(*f->syms), by_address);
 }

@@ -4,12 +4,10 @@
  * whole string, "lib….so", "lib….so.N" or a path to such, and contains no conversion of printf.
  */
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "worker.h"
 
-#define CHUNK (64u << 10)
 #define NAME 256u
 #define GUESSES_MOST 64u
 
@@ -37,37 +35,29 @@ static bool name_around(const char *p, size_t n, size_t so, char *buf)
 	return !strncmp(base, "lib", 3) && base + 3 < buf + (so - from) && (*buf == '/' || base == buf);
 }
 
-static void chunk(struct worker *w, struct obj *o, const char *p, size_t n)
+struct guess {
+	struct worker *w;
+	struct obj *o;
+};
+
+static void piece(void *arg, const char *p, size_t n)
 {
+	struct guess *g = arg;
+	struct obj *o = g->o;
 	const char *at = p;
 	char name[NAME];
 
 	while (o->ndeps < GUESSES_MOST && (at = memmem(at, (size_t)(p + n - at), ".so", 3))) {
 		if (name_around(p, n, (size_t)(at - p), name) && (!o->soname || strcmp(o->soname, name)))
-			dep_add(w, o, DEP_GUESS, name, NULL);
+			dep_add(g->w, o, DEP_GUESS, name, NULL);
 		at += 3;
 	}
 }
 
 void guess_read(struct worker *w, struct obj *o, struct elf *e)
 {
-	struct seg g;
-	char *buf;
+	struct guess g = { w, o };
 
-	if (!(o->flags & OF_DLOPEN))
-		return;
-	buf = xmalloc(CHUNK);
-	for (uint32_t i = 0; i < e->phnum && elf_seg(e, i, &g); i++) {
-		if (g.type != PT_LOAD || (g.flags & PF_W))
-			continue;
-		for (uint64_t at = 0; at < g.filesz; at += CHUNK - NAME) {
-			size_t want = g.filesz - at < CHUNK ? (size_t)(g.filesz - at) : CHUNK;
-			size_t n = img_some(e->im, g.off + at, buf, want);
-
-			chunk(w, o, buf, n);
-			if (n < want)
-				break;
-		}
-	}
-	free(buf);
+	if (o->flags & OF_DLOPEN)
+		elf_pieces(e, PF_W, NAME, piece, &g);
 }

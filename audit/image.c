@@ -1,8 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /* ELF headers of both classes. Little endian only: nothing else can carry x86 marks. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "image.h"
+
+#define PIECE (64u << 10)
+#define SECTION_BYTES (16u << 20) /* headers behind that are taken for nonsense */
+
+static size_t section_size(const struct elf *e)
+{
+	return e->is64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
+}
+
+static void decode(const struct elf *e, const void *raw, struct sec *ret)
+{
+	Elf64_Shdr l;
+	Elf32_Shdr s;
+
+	if (e->is64) {
+		memcpy(&l, raw, sizeof(l));
+		*ret = (struct sec){ l.sh_name, l.sh_type, l.sh_link, l.sh_info, l.sh_flags, l.sh_addr, l.sh_offset,
+				     l.sh_size, l.sh_addralign, l.sh_entsize };
+	} else {
+		memcpy(&s, raw, sizeof(s));
+		*ret = (struct sec){ s.sh_name, s.sh_type, s.sh_link, s.sh_info, s.sh_flags, s.sh_addr, s.sh_offset,
+				     s.sh_size, s.sh_addralign, s.sh_entsize };
+	}
+}
+
+/* numbers that do not fit into the ELF header stand in the first section header */
+static void large_numbers(struct elf *e)
+{
+	uint8_t raw[sizeof(Elf64_Shdr)];
+	struct sec s;
+
+	if (!img_read(e->im, e->shoff, raw, section_size(e)))
+		return;
+	decode(e, raw, &s);
+	if (!e->shnum)
+		e->shnum = s.size < ELF_SECTIONS_MOST ? (uint32_t)s.size : ELF_SECTIONS_MOST;
+	if (e->phnum == PN_XNUM)
+		e->phnum = s.info < ELF_SECTIONS_MOST ? s.info : ELF_SECTIONS_MOST;
+	if (e->shstrndx == SHN_XINDEX)
+		e->shstrndx = s.link;
+}
 
 const char *elf_open(struct elf *e, struct img *im)
 {
@@ -45,21 +87,10 @@ const char *elf_open(struct elf *e, struct img *im)
 #undef TAKE
 	if (e->phnum && e->phentsize < (e->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
 		return "program headers of a wrong size";
-	if (e->shoff && e->shentsize < (e->is64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr)))
+	if (e->shoff && e->shentsize < section_size(e))
 		e->shoff = 0, e->shnum = 0;
-	if (e->shoff && (!e->shnum || e->phnum == PN_XNUM || e->shstrndx == SHN_XINDEX)) {
-		struct sec s;
-
-		e->shnum = e->shnum ? e->shnum : 1;
-		if (elf_sec(e, 0, &s)) {
-			if (e->shnum == 1 && s.size)
-				e->shnum = s.size < ELF_SECTIONS_MOST ? (uint32_t)s.size : ELF_SECTIONS_MOST;
-			if (e->phnum == PN_XNUM)
-				e->phnum = s.info < ELF_SECTIONS_MOST ? s.info : ELF_SECTIONS_MOST;
-			if (e->shstrndx == SHN_XINDEX)
-				e->shstrndx = s.link;
-		}
-	}
+	if (e->shoff && (!e->shnum || e->phnum == PN_XNUM || e->shstrndx == SHN_XINDEX))
+		large_numbers(e);
 	if (!e->shoff)
 		e->shnum = 0;
 	if (!e->phoff)
@@ -89,28 +120,44 @@ bool elf_seg(struct elf *e, uint32_t i, struct seg *ret)
 	return true;
 }
 
+/* How many section headers there are. All are read at once: they are gone through again and again. */
+static uint32_t headers(struct elf *e)
+{
+	size_t n = (size_t)e->shnum * e->shentsize;
+
+	if (!e->shnum)
+		return 0;
+	if (!e->secs) {
+		e->secs = img_table(e->im, e->shoff, n < SECTION_BYTES ? n : SECTION_BYTES, &n);
+		e->secs_there = (uint32_t)(n < section_size(e) ? 0 : (n - section_size(e)) / e->shentsize + 1);
+	}
+	return e->secs_there;
+}
+
+bool elf_secs_whole(struct elf *e)
+{
+	return headers(e) == e->shnum;
+}
+
 bool elf_sec(struct elf *e, uint32_t i, struct sec *ret)
 {
-	uint64_t off = e->shoff + (uint64_t)i * e->shentsize;
-
-	if (i >= e->shnum || off < e->shoff)
+	if (i >= headers(e))
 		return false;
-	if (e->is64) {
-		Elf64_Shdr s;
-
-		if (!img_read(e->im, off, &s, sizeof(s)))
-			return false;
-		*ret = (struct sec){ s.sh_name, s.sh_type, s.sh_link, s.sh_info, s.sh_flags, s.sh_addr, s.sh_offset,
-				     s.sh_size, s.sh_addralign, s.sh_entsize };
-	} else {
-		Elf32_Shdr s;
-
-		if (!img_read(e->im, off, &s, sizeof(s)))
-			return false;
-		*ret = (struct sec){ s.sh_name, s.sh_type, s.sh_link, s.sh_info, s.sh_flags, s.sh_addr, s.sh_offset,
-				     s.sh_size, s.sh_addralign, s.sh_entsize };
-	}
+	decode(e, e->secs + (size_t)i * e->shentsize, ret);
 	return true;
+}
+
+bool elf_next(struct elf *e, uint32_t *i, uint32_t type, struct sec *ret)
+{
+	uint32_t n = headers(e), t;
+
+	while (++*i < n) {
+		/* in the same place in both classes */
+		memcpy(&t, e->secs + (size_t)*i * e->shentsize + offsetof(Elf64_Shdr, sh_type), sizeof(t));
+		if (t == type)
+			return elf_sec(e, *i, ret);
+	}
+	return false;
 }
 
 bool elf_sec_name(struct elf *e, const struct sec *s, char *buf, size_t size)
@@ -133,4 +180,24 @@ bool elf_place(struct elf *e, uint64_t vaddr, uint64_t *off, uint64_t *left)
 		return *off >= s.off;
 	}
 	return false;
+}
+
+void elf_pieces(struct elf *e, uint32_t without, size_t overlap, void (*each)(void *arg, const char *p, size_t n), void *arg)
+{
+	char *buf = malloc(PIECE);
+	struct seg g;
+
+	for (uint32_t i = 0; buf && i < e->phnum && elf_seg(e, i, &g); i++) {
+		if (g.type != PT_LOAD || (g.flags & without))
+			continue;
+		for (uint64_t at = 0; at < g.filesz; at += PIECE - overlap) {
+			size_t want = g.filesz - at < PIECE ? (size_t)(g.filesz - at) : PIECE;
+			size_t n = img_some(e->im, g.off + at, buf, want);
+
+			each(arg, buf, n);
+			if (n < want)
+				break;
+		}
+	}
+	free(buf);
 }

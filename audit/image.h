@@ -37,16 +37,27 @@ struct elf {
 	uint16_t type, machine;
 	uint64_t entry, phoff, shoff;
 	uint32_t phnum, shnum, shstrndx, phentsize, shentsize;
+	const uint8_t *secs; /* section headers, once one was asked for */
+	uint32_t secs_there;
 };
 
 /* NULL, or why this is no ELF image that can be read; "" if it is no ELF image at all */
 const char *elf_open(struct elf *e, struct img *im);
 bool elf_seg(struct elf *e, uint32_t i, struct seg *ret);
 bool elf_sec(struct elf *e, uint32_t i, struct sec *ret);
+/* the next section of this type behind *i, which becomes its index; begin with 0; false: no more */
+bool elf_next(struct elf *e, uint32_t *i, uint32_t type, struct sec *ret);
+/* are all section headers in the file? */
+bool elf_secs_whole(struct elf *e);
 /* the name of a section; false if it has none that fits */
 bool elf_sec_name(struct elf *e, const struct sec *s, char *buf, size_t size);
 /* file offset of a virtual address, and how many bytes of the file follow in that segment */
 bool elf_place(struct elf *e, uint64_t vaddr, uint64_t *off, uint64_t *left);
+/*
+ * The contents of all PT_LOAD segments without any of the flags `without` (PF_*), in pieces to each(): what is no longer
+ * than `overlap` is whole in one of them.
+ */
+void elf_pieces(struct elf *e, uint32_t without, size_t overlap, void (*each)(void *arg, const char *p, size_t n), void *arg);
 #define ELF_SECTIONS_MOST 200000u /* more is taken for nonsense */
 
 #endif

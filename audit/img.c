@@ -124,6 +124,17 @@ void *img_load(struct img *im, uint64_t off, uint64_t n, size_t most)
 	return p;
 }
 
+const uint8_t *img_table(struct img *im, uint64_t off, size_t n, size_t *got)
+{
+	if (n > im->table_room) {
+		free(im->table);
+		im->table = malloc(n);
+		im->table_room = im->table ? n : 0;
+	}
+	*got = n <= im->table_room ? img_some(im, off, im->table, n) : 0;
+	return im->table;
+}
+
 /* the string that begins at off in bytes that were read before; false: it is not there to its end */
 static bool known(const uint8_t *p, uint64_t from, size_t n, uint64_t off, char *buf, size_t size)
 {

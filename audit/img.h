@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define IMG_HEAD 1024u   /* most files have headers and notes in it, and copying more costs as much as opening */
 #define IMG_WINDOW 4096u
 
 struct img {
@@ -22,8 +23,10 @@ struct img {
 	int error;		/* of pread, the last one */
 	size_t head_len, win_len;
 	uint64_t win_off;
-	uint8_t head[IMG_WINDOW]; /* files: the first bytes, read at once */
+	uint8_t head[IMG_HEAD];   /* files: the first bytes, read at once */
 	uint8_t win[IMG_WINDOW];  /* files: where the last short read was */
+	uint8_t *table;		/* of img_table() */
+	size_t table_room;
 };
 #define IMG_UNKNOWN UINT64_MAX
 
@@ -36,6 +39,11 @@ bool img_read(struct img *im, uint64_t off, void *buf, size_t n);
 size_t img_some(struct img *im, uint64_t off, void *buf, size_t n);
 /* a copy of the part, to be freed; NULL if it is not all there or larger than `most` */
 void *img_load(struct img *im, uint64_t off, uint64_t n, size_t most);
+/*
+ * Up to n bytes in a buffer that is the image's and lasts until the next call, also for another file: for tables that
+ * every file has. *got: how many there are.
+ */
+const uint8_t *img_table(struct img *im, uint64_t off, size_t n, size_t *got);
 /* the string at off, at most size - 1 bytes of it; false if it has no end before that */
 bool img_string(struct img *im, uint64_t off, char *buf, size_t size);
 

@@ -18,46 +18,41 @@ static const struct {
 	{ "liborc-0.4.so*", "links ORC" },	   { "liblightning.so*", "links GNU lightning" },
 	{ "libmono*.so*", "links Mono" },	   { "libclrjit.so*", "links the CLR's JIT" },
 	{ "libcoreclr.so*", "links the CLR" },	   { "libasmjit.so*", "links AsmJit" },
+	{ "libpypy*-c.so*", "links PyPy" },	   { "libguile-3*.so*", "links Guile, whose code is compiled as it runs" },
 }, imported[] = {
 	{ "pcre2_jit_compile_*", "compiles regular expressions (PCRE2's JIT)" },
 	{ "pcre_jit_exec", "compiles regular expressions (PCRE's JIT)" },
 	{ "LLVMCreate*JIT*", "creates an LLVM JIT" },
 	{ "gcc_jit_context_compile", "compiles with GCC's JIT" },
-}, defined[] = {
-	{ "__jit_debug_register_code", "tells debuggers of code that it generates" },
 };
+#define DEFINED "__jit_debug_register_code" /* the interface of gdb */
 
 struct look {
-	struct worker *w;
 	struct obj *o;
 	const char *why;
 };
 
-static const char *match(const char *name, size_t which)
+static const char *import(const char *name)
 {
-	if (which == 0) {
-		for (size_t i = 0; i < sizeof(imported) / sizeof(*imported); i++)
-			if (!fnmatch(imported[i].pattern, name, 0))
-				return imported[i].why;
-		return NULL;
-	}
-	return strcmp(name, defined[0].pattern) ? NULL : defined[0].why;
+	for (size_t i = 0; i < sizeof(imported) / sizeof(*imported); i++)
+		if (!fnmatch(imported[i].pattern, name, 0))
+			return imported[i].why;
+	return NULL;
 }
 
-static void symbol(struct look *l, const char *name, bool undefined)
+/* nearly every name is settled by its first letter */
+static void undefined(struct look *l, const char *name)
 {
-	const char *why;
-
-	/* nearly every name is settled by its first letter */
-	if (!undefined && *name != '_')
-		return;
-	if (undefined && (!strcmp(name, "dlopen") || !strcmp(name, "dlmopen")))
+	if (!strcmp(name, "dlopen") || !strcmp(name, "dlmopen"))
 		l->o->flags |= OF_DLOPEN;
-	if (undefined && !strchr("pLg", *name))
-		return;
-	why = match(name, !undefined);
-	if (why && !l->why)
-		l->why = why;
+	if (!l->why && strchr("pLg", *name))
+		l->why = import(name);
+}
+
+static void defined(struct look *l, const char *name)
+{
+	if (!l->why && *name == '_' && !strcmp(name, DEFINED))
+		l->why = "tells debuggers of code that it generates";
 }
 
 static void dynamic_symbols(struct look *l, struct elf *e, const struct sec *s)
@@ -73,19 +68,18 @@ static void dynamic_symbols(struct look *l, struct elf *e, const struct sec *s)
 	str = t ? img_load(e->im, names.off, names.size, TABLE_MOST) : NULL;
 	for (size_t i = 1; str && i < n; i++)
 		if (t[i].st_name < names.size)
-			symbol(l, str + t[i].st_name, t[i].st_shndx == SHN_UNDEF);
+			(t[i].st_shndx == SHN_UNDEF ? undefined : defined)(l, str + t[i].st_name);
 	free(t);
 	free(str);
 }
 
 void jit_read(struct worker *w, struct obj *o, struct elf *e)
 {
-	struct look l = { w, o, NULL };
+	struct look l = { o, NULL };
 	struct sec s;
 
-	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &s); i++)
-		if (s.type == SHT_DYNSYM)
-			dynamic_symbols(&l, e, &s);
+	for (uint32_t i = 0; elf_next(e, &i, SHT_DYNSYM, &s);)
+		dynamic_symbols(&l, e, &s);
 	for (uint32_t i = 0; i < o->ndeps && !l.why; i++)
 		for (size_t k = 0; o->deps[i].how == DEP_NEEDED && k < sizeof(needed) / sizeof(*needed) && !l.why; k++)
 			if (!fnmatch(needed[k].pattern, o->deps[i].name, 0))

@@ -142,21 +142,21 @@ void json_print(FILE *f, const struct audit *a)
 {
 	struct totals t;
 
-	for (size_t i = 0; i < a->n; i++)
-		if (!(a->objs[i]->flags & OF_ELSEWHERE))
-			file(f, a->objs[i]);
-	for (size_t i = 0; i < a->nproblems; i++) {
+	for (size_t i = 0; i < a->r.n; i++)
+		if (!(a->r.objs[i]->flags & OF_ELSEWHERE))
+			file(f, a->r.objs[i]);
+	for (size_t i = 0; i < a->r.nproblems; i++) {
 		fputs("{\"event\":\"problem\"", f);
-		key(f, "path", a->problems[i].path);
-		key(f, "cause", a->problems[i].cause);
+		key(f, "path", a->r.problems[i].path);
+		key(f, "cause", a->r.problems[i].cause);
 		fputs("}\n", f);
 	}
 	totals_of(a, &t);
 	fprintf(f, "{\"event\":\"totals\",\"files\":%lu,\"programs\":%lu,\"programs_marked\":%lu,\"libraries\":%lu,"
 		   "\"libraries_marked\":%lu,\"objects\":%lu,\"objects_marked\":%lu,\"static_libraries\":%lu,"
 		   "\"archives\":%lu,\"foreign\":%lu,\"others\":%lu,\"problems\":%zu,\"text\":%lu",
-		a->files, t.programs, t.programs_marked, t.libraries, t.libraries_marked, t.objects, t.objects_marked, t.statics,
-		t.archives, t.foreign, t.others, a->nproblems, t.text);
+		a->r.files, t.programs, t.programs_marked, t.libraries, t.libraries_marked, t.objects, t.objects_marked, t.statics,
+		t.archives, t.foreign, t.others, a->r.nproblems, t.text);
 	fputs(",\"by_marks\":{", f);
 	for (int i = V_ENABLED; i < V_COUNT; i++)
 		fprintf(f, "%s\"%s\":%lu", i == V_ENABLED ? "" : ",", verdict_names[i], t.closures[i]);

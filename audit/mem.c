@@ -42,20 +42,44 @@ char *xstrdup(const char *s)
 	return memcpy(xmalloc(n), s, n);
 }
 
+struct chunk {
+	struct chunk *next;
+	char bytes[];
+};
+
+/* memory of at least n bytes that the arena will give back */
+static char *chunk(struct arena *a, size_t n)
+{
+	struct chunk *c = xmalloc(sizeof(*c) + n);
+
+	c->next = a->chunks;
+	a->chunks = c;
+	return c->bytes;
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
-	void *p;
+	char *p;
 
 	n = (n + 7) & ~(size_t)7;
 	if (n > CHUNK / 4)
-		return xzalloc(n);
+		return memset(chunk(a, n), 0, n);
 	if ((size_t)(a->end - a->at) < n) {
-		a->at = xmalloc(CHUNK);
+		a->at = chunk(a, CHUNK);
 		a->end = a->at + CHUNK;
 	}
 	p = memset(a->at, 0, n);
 	a->at += n;
 	return p;
+}
+
+void arena_free(struct arena *a)
+{
+	for (struct chunk *c = a->chunks, *next; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	memset(a, 0, sizeof(*a));
 }
 
 const char *arena_strn(struct arena *a, const char *s, size_t n)

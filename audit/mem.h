@@ -19,8 +19,10 @@ char *xstrdup(const char *s);
 /* one owner thread each */
 struct arena {
 	char *at, *end;
+	struct chunk *chunks;
 };
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned to 8 */
+void arena_free(struct arena *a); /* all of it */
 const char *arena_strn(struct arena *a, const char *s, size_t n);
 const char *arena_str(struct arena *a, const char *s);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "args.h"
-#include "pack.h"
+#include "packing.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t given_back = PTHREAD_COND_INITIALIZER;
@@ -46,7 +46,7 @@ static size_t more(struct pack *p, uint8_t *buf, size_t n, bool *bad)
 			*bad = true;
 			break;
 		}
-		if (!r || !pack_honest(p, (size_t)r))
+		if (!r || !input_honest(p, (size_t)r))
 			break;
 		done += (size_t)r;
 	}
@@ -98,7 +98,7 @@ static void read_image(struct pack *p, struct obj *o, uint8_t *buf, size_t room,
 	o->size = p->w->im.size;
 	object_read(p->w, o, &p->w->im);
 	if (bad && !o->broken)
-		o->broken = arena_str(&p->w->mem, archive_error_string(p->ar) ? archive_error_string(p->ar) : "unreadable");
+		o->broken = arena_str(&p->w->mem, input_error(p));
 	if (!o->broken && (o->flags & OF_PARTIAL) && p->w->a->o->level >= LEVEL_CODE)
 		o->broken = "too large to be held in memory: the code in its middle was not looked at";
 }
@@ -117,7 +117,7 @@ void member_elf(struct pack *p, const char *path)
 	read_image(p, o, buf, room, whole);
 	free(buf);
 	give_back(room);
-	__atomic_store_n(&p->w->bytes, p->w->bytes + o->size, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->w->r.bytes, p->w->r.bytes + o->size, __ATOMIC_RELAXED);
 	if (o->broken)
 		worker_trouble(p->w, obj_name(o), o->broken);
 }

@@ -102,16 +102,14 @@ static void note_sections(struct worker *w, struct obj *o, struct elf *e, const 
 {
 	struct sec s;
 
-	for (uint32_t i = 1; i < e->shnum; i++) {
+	if (!elf_secs_whole(e))
+		o->broken = "cut short: the section headers lie behind the end";
+	for (uint32_t i = 0; elf_next(e, &i, SHT_NOTE, &s);) {
 		uint8_t small[1024];
 		const uint8_t *b;
 		void *heap;
 
-		if (!elf_sec(e, i, &s)) {
-			o->broken = "cut short: the section headers lie behind the end";
-			return;
-		}
-		if (s.type != SHT_NOTE || s.size > NOTE_BYTES || in_segments(segs, &s))
+		if (s.size > NOTE_BYTES || in_segments(segs, &s))
 			continue;
 		b = note_bytes(e->im, s.off, s.size, small, sizeof(small), &heap);
 		if (b) {
@@ -155,11 +153,11 @@ static void relocatable(struct obj *o, struct elf *e)
 
 	if (e->shnum <= 1)
 		o->flags |= OF_EMPTY;
-	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &s); i++)
+	for (uint32_t i = 1; elf_sec(e, i, &s); i++)
 		if ((s.flags & SHF_EXECINSTR) && s.size)
 			return;
-	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &s); i++)
-		if (s.type == SHT_PROGBITS && !(s.flags & SHF_ALLOC) && elf_sec_name(e, &s, name, sizeof(name)) &&
+	for (uint32_t i = 0; elf_next(e, &i, SHT_PROGBITS, &s);)
+		if (!(s.flags & SHF_ALLOC) && elf_sec_name(e, &s, name, sizeof(name)) &&
 		    (!strncmp(name, ".gnu.lto_", 9) || !strcmp(name, ".llvm.lto"))) {
 			o->flags |= OF_LTO;
 			return;
@@ -201,7 +199,7 @@ static bool sections_hollow(struct elf *e)
 {
 	struct sec s;
 
-	for (uint32_t i = 1; i < e->shnum && elf_sec(e, i, &s); i++)
+	for (uint32_t i = 1; elf_sec(e, i, &s); i++)
 		if ((s.flags & (SHF_ALLOC | SHF_EXECINSTR)) == (SHF_ALLOC | SHF_EXECINSTR) && s.size)
 			return s.type == SHT_NOBITS;
 	return false;

@@ -35,9 +35,9 @@ static bool fails(const struct audit *a)
 {
 	const struct options *o = a->o;
 
-	for (size_t i = 0; o->fail_on && i < a->n; i++)
-		for (uint32_t k = 0; !(a->objs[i]->flags & OF_HIDDEN) && k < a->objs[i]->nfindings; k++) {
-			const struct finding *f = &a->objs[i]->findings[k];
+	for (size_t i = 0; o->fail_on && i < a->r.n; i++)
+		for (uint32_t k = 0; !(a->r.objs[i]->flags & OF_HIDDEN) && k < a->r.objs[i]->nfindings; k++) {
+			const struct finding *f = &a->r.objs[i]->findings[k];
 
 			if (o->fails[f->rule] || f->confidence >= o->fail_confidence)
 				return true;

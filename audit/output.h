@@ -9,7 +9,7 @@
 struct totals {
 	uint64_t programs, libraries, objects, statics, archives, others, foreign;
 	uint64_t programs_marked, libraries_marked, objects_marked, statics_marked;
-	uint64_t ibt, broken, text;
+	uint64_t text;
 	uint64_t verdicts[V_COUNT], closures[V_COUNT];
 	uint64_t findings[R_COUNT]; /* files in which the rule found something */
 };

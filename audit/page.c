@@ -180,8 +180,8 @@ static void head(FILE *f, const struct audit *a)
 	if (a->o->level >= LEVEL_CLOSURE)
 		card(f, t.programs - t.verdicts[V_NO_SUPPORT] - t.verdicts[V_INCOMPLETE], UINT64_MAX,
 		     "programs whose C library can turn shadow stacks on");
-	if (a->nproblems)
-		card(f, a->nproblems, UINT64_MAX, "files not read to their end");
+	if (a->r.nproblems)
+		card(f, a->r.nproblems, UINT64_MAX, "files not read to their end");
 	fputs("</div>\n", f);
 	if (a->o->level >= LEVEL_CLOSURE)
 		bar(f, &t);
@@ -273,11 +273,12 @@ static void more(FILE *f, const struct obj *o)
 
 static void file(FILE *f, const struct obj *o)
 {
+	bool program = o->kind == K_PROGRAM;
+
 	fputc('[', f);
 	string(f, obj_name(o));
-	fprintf(f, ",%u,%u,%u,%u,%u,%u,%u,%u,[", (unsigned)o->kind, o->marks & 3u, o->kind == K_PROGRAM ? o->closure : 0,
-		o->kind == K_PROGRAM ? o->verdict : 0, o->kind == K_PROGRAM ? o->nveto : 0, o->blocks, o->blocks_alone,
-		o->kind == K_LIBRARY ? o->users : 0);
+	fprintf(f, ",%u,%u,%u,%u,%u,%u,%u,%u,[", o->kind, o->marks & 3, program ? o->closure : 0u, program ? o->verdict : 0u,
+		program ? o->nveto : 0u, o->blocks, o->blocks_alone, o->kind == K_LIBRARY ? o->users : 0u);
 	for (uint32_t i = 0; i < o->nfindings; i++) {
 		fputs(i ? "," : "", f);
 		finding(f, &o->findings[i]);
@@ -316,14 +317,14 @@ void page_print(FILE *f, const struct audit *a)
 		fputc('}', f);
 	}
 	fputs("],\"files\":[\n", f);
-	for (size_t i = 0; i < a->n; i++)
-		if (on_page(a->objs[i]))
-			a->objs[i]->row = rows++;
+	for (size_t i = 0; i < a->r.n; i++)
+		if (on_page(a->r.objs[i]))
+			a->r.objs[i]->row = rows++;
 	rows = 0;
-	for (size_t i = 0; i < a->n; i++)
-		if (on_page(a->objs[i])) {
+	for (size_t i = 0; i < a->r.n; i++)
+		if (on_page(a->r.objs[i])) {
 			fputs(rows++ ? ",\n" : "", f);
-			file(f, a->objs[i]);
+			file(f, a->r.objs[i]);
 		}
 	fputs("]}", f);
 	part(f, page_part2);

@@ -29,9 +29,9 @@ static void draw(struct progress *p)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s = (double)(now.tv_sec - p->begin.tv_sec) + (double)(now.tv_nsec - p->begin.tv_nsec) * 1e-9;
 	for (unsigned i = 0; i < p->n; i++) {
-		files += __atomic_load_n(&p->w[i].files, __ATOMIC_RELAXED);
-		bytes += __atomic_load_n(&p->w[i].bytes, __ATOMIC_RELAXED);
-		objects += __atomic_load_n(&p->w[i].n, __ATOMIC_RELAXED);
+		files += __atomic_load_n(&p->w[i].r.files, __ATOMIC_RELAXED);
+		bytes += __atomic_load_n(&p->w[i].r.bytes, __ATOMIC_RELAXED);
+		objects += __atomic_load_n(&p->w[i].r.n, __ATOMIC_RELAXED);
 	}
 	n = snprintf(line, sizeof(line), "\r\033[Kgnomon: %llu files, %llu ELF images, %.0f MB/s, %.0f s",
 		     (unsigned long long)files, (unsigned long long)objects, (double)bytes / 1e6 / s, s);

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "walk.h"
+#include "worker.h"
 
 void worker_add(struct worker *w, struct obj *o)
 {
-	w->objs = grow(w->objs, w->n, &w->room, sizeof(*w->objs));
-	w->objs[w->n] = o;
-	__atomic_store_n(&w->n, w->n + 1, __ATOMIC_RELAXED); /* pairs with progress.c */
+	w->r.objs = grow(w->r.objs, w->r.n, &w->r.room, sizeof(*w->r.objs));
+	w->r.objs[w->r.n] = o;
+	__atomic_store_n(&w->r.n, w->r.n + 1, __ATOMIC_RELAXED); /* pairs with progress.c */
 }
 
 struct obj *worker_obj(struct worker *w, const char *path, struct obj *in)
@@ -27,42 +27,41 @@ struct obj *worker_obj(struct worker *w, const char *path, struct obj *in)
 
 void worker_link(struct worker *w, const char *path, const char *target, struct obj *in)
 {
-	VEC_ADD(w->links, w->nlinks, w->links_room,
+	VEC_ADD(w->r.links, w->r.nlinks, w->r.links_room,
 		(struct link){ arena_str(&w->mem, path), target ? intern(&w->names, &w->mem, target) : NULL, in });
 }
 
 void worker_text(struct worker *w, const char *path, struct obj *in, const char *text)
 {
-	VEC_ADD(w->texts, w->ntexts, w->texts_room, (struct text){ arena_str(&w->mem, path), arena_str(&w->mem, text), in });
+	VEC_ADD(w->r.texts, w->r.ntexts, w->r.texts_room, (struct text){ arena_str(&w->mem, path), arena_str(&w->mem, text), in });
 }
 
 void worker_trouble(struct worker *w, const char *path, const char *cause)
 {
 	trouble(path, "%s", cause);
-	VEC_ADD(w->problems, w->nproblems, w->problems_room,
+	VEC_ADD(w->r.problems, w->r.nproblems, w->r.problems_room,
 		(struct problem){ arena_str(&w->mem, path), arena_str(&w->mem, cause) });
 }
 
-void worker_done(struct worker *w)
-{
-	struct audit *a = w->a;
+/* moves a list behind another one */
+#define TAKE(list, n, room)                                                  \
+	do {                                                                 \
+		for (size_t i = 0; i < from->n; i++)                         \
+			VEC_ADD(r->list, r->n, r->room, from->list[i]);      \
+		free(from->list);                                            \
+	} while (0)
 
-	for (size_t i = 0; i < w->n; i++)
-		VEC_ADD(a->objs, a->n, a->room, w->objs[i]);
-	for (size_t i = 0; i < w->nlinks; i++)
-		VEC_ADD(a->links, a->nlinks, a->links_room, w->links[i]);
-	for (size_t i = 0; i < w->ntexts; i++)
-		VEC_ADD(a->texts, a->ntexts, a->texts_room, w->texts[i]);
-	for (size_t i = 0; i < w->nproblems; i++)
-		VEC_ADD(a->problems, a->nproblems, a->problems_room, w->problems[i]);
-	a->files += w->files;
-	a->bytes += w->bytes;
-	free(w->objs);
-	free(w->links);
-	free(w->texts);
-	free(w->problems);
-	strmap_free(&w->names);
+void results_take(struct results *r, struct results *from)
+{
+	TAKE(objs, n, room);
+	TAKE(links, nlinks, links_room);
+	TAKE(texts, ntexts, texts_room);
+	TAKE(problems, nproblems, problems_room);
+	r->files += from->files;
+	r->bytes += from->bytes;
+	memset(from, 0, sizeof(*from));
 }
+#undef TAKE
 
 static int by_place(const void *x, const void *y)
 {
@@ -90,24 +89,24 @@ static bool twice(const struct obj *a, const struct obj *b)
 	return b->in ? b->in->flags & OF_TWICE : !a->in && !strcmp(a->path, b->path);
 }
 
-void objs_sort(struct audit *a)
+void results_sort(struct results *r)
 {
-	if (a->n)
-		qsort(a->objs, a->n, sizeof(*a->objs), by_place);
+	if (r->n)
+		qsort(r->objs, r->n, sizeof(*r->objs), by_place);
 }
 
-void results_settle(struct audit *a)
+void results_settle(struct results *r)
 {
 	size_t kept = 0;
 
-	objs_sort(a);
-	if (a->nlinks)
-		qsort(a->links, a->nlinks, sizeof(*a->links), by_path);
-	for (size_t i = 0; i < a->n; i++) {
-		if (kept && twice(a->objs[kept - 1], a->objs[i]))
-			a->objs[i]->flags |= OF_TWICE;
+	results_sort(r);
+	if (r->nlinks)
+		qsort(r->links, r->nlinks, sizeof(*r->links), by_path);
+	for (size_t i = 0; i < r->n; i++) {
+		if (kept && twice(r->objs[kept - 1], r->objs[i]))
+			r->objs[i]->flags |= OF_TWICE;
 		else
-			a->objs[kept++] = a->objs[i];
+			r->objs[kept++] = r->objs[i];
 	}
-	a->n = kept;
+	r->n = kept;
 }

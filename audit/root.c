@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "args.h"
-#include "walk.h"
+#include "root.h"
 
 int root_open(const struct audit *a, const char *path, int flags)
 {

@@ -67,19 +67,14 @@ static void location(FILE *f, const struct obj *o, const struct finding *x)
 
 static void result(FILE *f, const struct obj *o, const struct finding *x)
 {
-	char place[64] = "";
+	char place[64] = "", text[2048];
 
 	if (x->addr)
 		snprintf(place, sizeof(place), " at 0x%lx", x->addr);
 	fprintf(f, "{\"ruleId\":\"%s\",\"ruleIndex\":%u,\"level\":\"%s\",\"message\":{\"text\":", rules[x->rule].name, x->rule,
 		level(x->confidence));
-	{
-		char text[2048];
-
-		snprintf(text, sizeof(text), "%s%s%s%s", rules[x->rule].title, place, x->detail ? ": " : "",
-			 x->detail ? x->detail : "");
-		json_put(f, text);
-	}
+	snprintf(text, sizeof(text), "%s%s%s%s", rules[x->rule].title, place, x->detail ? ": " : "", x->detail ? x->detail : "");
+	json_put(f, text);
 	fputs("},", f);
 	location(f, o, x);
 	fprintf(f, ",\"properties\":{\"confidence\":\"%s\"}}\n", confidence_names[x->confidence]);
@@ -94,17 +89,17 @@ void sarif_print(FILE *f, const struct audit *a)
 	rule_table(f);
 	fputs("]}},\n\"originalUriBaseIds\":{\"ROOT\":{\"uri\":\"file:///\"}},\n\"invocations\":[{\"executionSuccessful\":true,"
 	      "\"toolExecutionNotifications\":[", f);
-	for (size_t i = 0; i < a->nproblems; i++) {
+	for (size_t i = 0; i < a->r.nproblems; i++) {
 		char text[4096];
 
-		snprintf(text, sizeof(text), "%s: %s", a->problems[i].path, a->problems[i].cause);
+		snprintf(text, sizeof(text), "%s: %s", a->r.problems[i].path, a->r.problems[i].cause);
 		fputs(i ? ",{\"level\":\"error\",\"message\":{\"text\":" : "{\"level\":\"error\",\"message\":{\"text\":", f);
 		json_put(f, text);
 		fputs("}}", f);
 	}
 	fputs("]}],\n\"results\":[\n", f);
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 
 		for (uint32_t k = 0; !(o->flags & OF_HIDDEN) && k < o->nfindings; k++) {
 			/* one result for every unmarked file of a distribution is no result */

@@ -1,32 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of objects, totals, and the list to be worked off from the top. */
+/* Totals, and the list to be worked off from the top. */
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "output.h"
-
-const char *obj_name(const struct obj *o)
-{
-	static __thread char *ring[4];
-	static __thread unsigned turn;
-	const char *outer;
-	char *t;
-
-	if (!o->in)
-		return o->path;
-	outer = obj_name(o->in);
-	t = xmalloc(strlen(outer) + strlen(o->path) + 3);
-	sprintf(t, "%s(%s)", outer, o->path);
-	turn = (turn + 1) % 4;
-	free(ring[turn]);
-	return ring[turn] = t;
-}
-
-bool obj_is_x86_64(const struct obj *o)
-{
-	return o->machine == EM_X86_64;
-}
 
 static void count(const struct obj *o, struct totals *t)
 {
@@ -54,19 +32,17 @@ static void count(const struct obj *o, struct totals *t)
 	case K_ARCHIVE: t->archives++; break;
 	default: t->others++; break;
 	}
-	t->ibt += (o->marks & MARK_IBT) && o->bits;
 }
 
 void totals_of(const struct audit *a, struct totals *t)
 {
 	memset(t, 0, sizeof(*t));
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 		bool seen[R_COUNT] = { 0 };
 
 		if (o->flags & OF_HIDDEN)
 			continue;
-		t->broken += o->broken != NULL;
 		t->text += o->text;
 		if (o->bits && o->machine != EM_X86_64 && o->machine != EM_386)
 			t->foreign++;
@@ -92,12 +68,12 @@ static int by_blocks(const void *x, const void *y)
 
 struct obj **blockers(const struct audit *a, size_t *n)
 {
-	struct obj **v = xmalloc(a->n * sizeof(*v));
+	struct obj **v = xmalloc(a->r.n * sizeof(*v));
 
 	*n = 0;
-	for (size_t i = 0; i < a->n; i++)
-		if (a->objs[i]->blocks)
-			v[(*n)++] = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++)
+		if (a->r.objs[i]->blocks)
+			v[(*n)++] = a->r.objs[i];
 	qsort(v, *n, sizeof(*v), by_blocks);
 	return v;
 }

@@ -54,36 +54,29 @@ static void row(FILE *f, const struct obj *o)
 	}
 }
 
-static void finding(FILE *f, const struct obj *o, const struct finding *x, const char *indent)
+static void finding(FILE *f, const struct finding *x)
 {
-	fprintf(f, "%s%s (%s): %s", indent, rules[x->rule].name, confidence_names[x->confidence], rules[x->rule].title);
+	fprintf(f, "  %s (%s): %s\n", rules[x->rule].name, confidence_names[x->confidence], rules[x->rule].title);
 	if (x->symbol)
-		fprintf(f, "\n%s  at %s+0x%lx (0x%lx)", indent, shown(x->symbol), x->offset, x->addr);
+		fprintf(f, "    at %s+0x%lx (0x%lx)\n", shown(x->symbol), x->offset, x->addr);
 	else if (x->addr)
-		fprintf(f, "\n%s  at 0x%lx", indent, x->addr);
+		fprintf(f, "    at 0x%lx\n", x->addr);
 	if (x->detail)
-		fprintf(f, "\n%s  %s", indent, shown(x->detail));
-	fputc('\n', f);
-	(void)o;
+		fprintf(f, "    %s\n", shown(x->detail));
 }
 
+/* the help of a rule behind the last of its findings that is shown */
 static void findings(FILE *f, const struct obj *o)
 {
-	int last = -1;
+	uint32_t n = o->nfindings < FINDINGS_SHOWN ? o->nfindings : FINDINGS_SHOWN;
 
-	for (uint32_t i = 0; i < o->nfindings; i++) {
-		if (i == FINDINGS_SHOWN) {
-			fprintf(f, "  and %u more findings (--json has all)\n", o->nfindings - i);
-			break;
-		}
-		finding(f, o, &o->findings[i], "  ");
-		if (i + 1 == o->nfindings || o->findings[i + 1].rule != o->findings[i].rule ||
-		    i + 1 == FINDINGS_SHOWN)
-			last = o->findings[i].rule;
-		if (last >= 0)
-			fprintf(f, "    help: %s\n", rules[last].help);
-		last = -1;
+	for (uint32_t i = 0; i < n; i++) {
+		finding(f, &o->findings[i]);
+		if (i + 1 == n || o->findings[i + 1].rule != o->findings[i].rule)
+			fprintf(f, "    help: %s\n", rules[o->findings[i].rule].help);
 	}
+	if (n < o->nfindings)
+		fprintf(f, "  and %u more findings (--json has all)\n", o->nfindings - n);
 }
 
 static void policies(FILE *f, const struct obj *o)
@@ -133,8 +126,8 @@ static void link_view(FILE *f, const struct audit *a, const struct obj *o)
 	fprintf(f, "%s: %u of %u members lack the mark\n", shown(obj_name(o)), o->nveto, o->users);
 	if (o->nveto == o->users)
 		return; /* it was not compiled for it: no one member to blame */
-	for (size_t i = 0; i < a->n && o->nveto; i++) {
-		const struct obj *m = a->objs[i];
+	for (size_t i = 0; i < a->r.n && o->nveto; i++) {
+		const struct obj *m = a->r.objs[i];
 
 		if (m->in != o || (m->marks & MARK_SHSTK) || m->kind != K_OBJECT || (m->flags & (OF_LTO | OF_EMPTY)))
 			continue;
@@ -196,8 +189,8 @@ static void numbers(FILE *f, const struct audit *a, const struct totals *t)
 			t->programs - t->verdicts[V_NO_SUPPORT] - t->verdicts[V_INCOMPLETE]);
 	if (a->partial)
 		fputs("one part of several: verdicts come with gnomon audit merge\n", f);
-	if (a->nproblems || t->broken)
-		fprintf(f, "%zu files could not be read to their end\n", a->nproblems);
+	if (a->r.nproblems)
+		fprintf(f, "%zu files could not be read to their end\n", a->r.nproblems);
 }
 
 static void ranked(FILE *f, const struct audit *a)
@@ -233,8 +226,8 @@ void table_print(FILE *f, const struct audit *a, bool list)
 	struct totals t;
 	bool listed = false, any = false;
 
-	for (size_t i = 0; i < a->n; i++) {
-		const struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		const struct obj *o = a->r.objs[i];
 
 		if (!(o->flags & OF_LISTED) || list)
 			continue;
@@ -243,14 +236,14 @@ void table_print(FILE *f, const struct audit *a, bool list)
 		in_full(f, a, o);
 		listed = true;
 	}
-	if (list && a->n)
+	if (list && a->r.n)
 		fprintf(f, "%-6s%-5s%-4s%-15s%s\n", "SHSTK", "IBT", "ISA", "kind", "file");
-	for (size_t i = 0; i < a->n; i++) {
-		if (a->objs[i]->flags & OF_HIDDEN)
+	for (size_t i = 0; i < a->r.n; i++) {
+		if (a->r.objs[i]->flags & OF_HIDDEN)
 			continue;
 		if (list)
-			row(f, a->objs[i]);
-		any |= !(a->objs[i]->flags & OF_LISTED) || a->objs[i]->kind == K_ARCHIVE;
+			row(f, a->r.objs[i]);
+		any |= !(a->r.objs[i]->flags & OF_LISTED) || a->r.objs[i]->kind == K_ARCHIVE;
 	}
 	if (!any && !list && listed)
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Strings as the outputs want them, and the line of progress. */
+/* Strings as the outputs want them. */
 #ifndef GNOMON_AUDIT_TEXT_H
 #define GNOMON_AUDIT_TEXT_H
 
@@ -9,6 +9,5 @@
 int utf8_length(const unsigned char *s);
 /* in quotes; bytes that are no UTF-8 become U+DC80..U+DCFF, as gnomon's other JSON has them */
 void json_put(FILE *f, const char *s);
-
 
 #endif

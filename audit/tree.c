@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "args.h"
-#include "walk.h"
+#include "root.h"
 
 #define LINKS_MOST 40
 
@@ -27,7 +27,8 @@ struct place *tree_place(struct tree *t, const char *path)
 
 void tree_done(struct tree *t)
 {
-	worker_done(&t->w);
+	results_take(&t->a->r, &t->w.r);
+	strmap_free(&t->w.names);
 	strmap_free(&t->places);
 	strmap_free(&t->dirs);
 	strmap_free(&t->inodes);
@@ -60,7 +61,7 @@ static struct place *at(struct tree *t, const char *path, bool final)
 	}
 	if (final && !p->read && !p->link) {
 		p->read = true;
-		p->o = walk_one(t, path);
+		p->o = tree_read(t, path);
 	}
 	return p;
 }
@@ -118,7 +119,7 @@ static bool follow(struct tree *t, const char *path, bool final, char *out, stru
 	return true;
 }
 
-/* folders repeat: their names without links are kept */
+/* A folder's name without links, "" if it leads nowhere. Folders repeat: the answers are kept. */
 static const char *folder(struct tree *t, const char *dir, size_t n)
 {
 	char name[PATH_MOST], out[PATH_MOST];
@@ -146,6 +147,8 @@ struct obj *tree_find(struct tree *t, const char *path, const char **real)
 	if (!slash || !slash[1])
 		return NULL;
 	dir = folder(t, path, (size_t)(slash - path));
+	if (!*dir)
+		return NULL;
 	if (snprintf(full, sizeof(full), "%s%s", dir[1] ? dir : "", slash) >= PATH_MOST)
 		return NULL;
 	p = at(t, full, true);
@@ -165,10 +168,10 @@ char *tree_text(struct tree *t, const char *path, size_t *n)
 	char *text = NULL;
 	int fd;
 
-	for (size_t i = 0; t->packed && i < t->a->ntexts; i++)
-		if (!strcmp(t->a->texts[i].path, path + 1)) {
-			*n = strlen(t->a->texts[i].text);
-			return xstrdup(t->a->texts[i].text);
+	for (size_t i = 0; t->packed && i < t->a->r.ntexts; i++)
+		if (!strcmp(t->a->r.texts[i].path, path + 1)) {
+			*n = strlen(t->a->r.texts[i].text);
+			return xstrdup(t->a->r.texts[i].text);
 		}
 	if (!t->live)
 		return NULL;
@@ -215,10 +218,10 @@ void tree_confs(struct tree *t, const char *dir, void (*each)(void *arg, const c
 	}
 	if (d)
 		closedir(d);
-	for (size_t i = 0; t->packed && i < t->a->ntexts; i++)
-		if (!strncmp(t->a->texts[i].path, dir + 1, len - 1) && t->a->texts[i].path[len - 1] == '/') {
+	for (size_t i = 0; t->packed && i < t->a->r.ntexts; i++)
+		if (!strncmp(t->a->r.texts[i].path, dir + 1, len - 1) && t->a->r.texts[i].path[len - 1] == '/') {
 			names = grow(names, n, &room, sizeof(*names));
-			snprintf(path, sizeof(path), "/%.*s", PATH_MOST, t->a->texts[i].path);
+			snprintf(path, sizeof(path), "/%.*s", PATH_MOST, t->a->r.texts[i].path);
 			names[n++] = xstrdup(path);
 		}
 	if (n)

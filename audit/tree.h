@@ -32,6 +32,9 @@ struct place {
 /* made, with nothing known, where there is none */
 struct place *tree_place(struct tree *t, const char *path);
 
+/* tree_read.c: the file of the root at `path`, a name without links; NULL if it is no ELF image */
+struct obj *tree_read(struct tree *t, const char *path);
+
 /* tree_fill.c */
 void tree_make(struct tree *t, struct audit *a, bool packed);
 /* hands over what it read */

@@ -7,17 +7,26 @@
 #include <string.h>
 
 #include "args.h"
+#include "pack.h"
 #include "tree.h"
 
-/* layers of an image are told apart by where its list of them names them; everything else by what comes first */
-static size_t rank(const struct audit *a, const struct obj *in)
+/* Where an image's list of its layers names this one, and with that its place among them; 0: nowhere. */
+static size_t rank(const struct audit *a, const struct obj *layer)
 {
-	for (size_t i = 0; i < a->ntexts; i++) {
-		const char *at;
+	const char *blob = pack_blob(layer->path), *at;
 
-		if (!strcmp(a->texts[i].path, "manifest.json") && a->texts[i].in == in->in &&
-		    (at = strstr(a->texts[i].text, in->path)))
-			return (size_t)(at - a->texts[i].text) + 1;
+	for (size_t i = 0; i < a->r.ntexts; i++) {
+		const struct text *t = &a->r.texts[i];
+		const char *listed = pack_blob(t->path);
+		bool docker = !strcmp(t->path, "manifest.json"), oci = listed && blob;
+
+		/* those of OCI lie beside the layers, and name them by their digests */
+		if (t->in != layer->in || (!docker && !oci) ||
+		    (oci && (listed - t->path != blob - layer->path || memcmp(t->path, layer->path, (size_t)(blob - layer->path)))))
+			continue;
+		at = strstr(t->text, oci ? blob : layer->path);
+		if (at)
+			return (size_t)(at - t->text) + 1;
 	}
 	return 0;
 }
@@ -49,23 +58,54 @@ static size_t asked_at(const struct audit *a, const struct strmap *asked, const 
 	return at ? (size_t)(at - a->asked) : a->nasked;
 }
 
-static void hide(struct tree *t, const char *path)
+/* ---- whiteouts: what a layer takes out of those below it */
+
+struct whiteouts {
+	struct strmap gone;  /* names, with everything below them */
+	struct strmap empty; /* folders of which only the contents are gone; "" is the root */
+};
+
+static void whiteout(struct tree *t, struct whiteouts *w, const char *path)
 {
-	char *base = strrchr(path, '/'), full[PATH_MOST + 2];
-	bool all = !strcmp(base ? base + 1 : path, ".wh..wh..opq");
-	size_t n = base ? (size_t)(base - path) : 0;
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	bool all = !strcmp(base, ".wh..wh..opq");
+	int n = slash ? (int)(slash - path) : 0;
+	char full[PATH_MOST + 2];
 
 	if (strlen(path) >= PATH_MOST)
 		return;
-	n = (size_t)snprintf(full, sizeof(full), "/%.*s%s%s", (int)n, path, n ? "/" : "",
-			     all ? "" : (base ? base + 1 : path) + 4);
-	for (size_t i = 0; i < t->places.size; i++) {
+	snprintf(full, sizeof(full), "%s%.*s%s%s", n ? "/" : "", n, path, all ? "" : "/", all ? "" : base + 4);
+	*strmap_at(all ? &w->empty : &w->gone, arena_str(&t->w.mem, full)) = t;
+}
+
+static bool hidden(const struct whiteouts *w, const char *path)
+{
+	char part[PATH_MOST + 2], *slash;
+
+	snprintf(part, sizeof(part), "%s", path);
+	if (strmap_get(&w->gone, part))
+		return true;
+	while ((slash = strrchr(part, '/'))) {
+		*slash = 0;
+		if (strmap_get(&w->gone, part) || strmap_get(&w->empty, part))
+			return true;
+	}
+	return false;
+}
+
+static void hide(struct tree *t, struct whiteouts *w)
+{
+	for (size_t i = 0; i < t->places.size && (w->gone.used || w->empty.used); i++) {
 		struct strmap_slot *s = &t->places.slots[i];
 
-		if (s->key && !strncmp(s->key, full, n) && (all || !s->key[n] || s->key[n] == '/'))
+		if (s->key && hidden(w, s->key))
 			memset(s->value, 0, sizeof(struct place));
 	}
+	strmap_free(&w->gone);
+	strmap_free(&w->empty);
 }
+
+/* ---- objects and links, archive by archive */
 
 static void put(struct tree *t, const char *path, struct obj *o, const char *link)
 {
@@ -99,20 +139,20 @@ static int by_archive(const void *x, const void *y)
 
 static struct members members_of_objs(const struct audit *a)
 {
-	struct members m = { xmalloc(a->n * sizeof(*m.v)), a->n };
+	struct members m = { xmalloc(a->r.n * sizeof(*m.v)), a->r.n };
 
 	for (size_t i = 0; i < m.n; i++)
-		m.v[i] = (struct member){ a->objs[i]->in, i };
+		m.v[i] = (struct member){ a->r.objs[i]->in, i };
 	qsort(m.v, m.n, sizeof(*m.v), by_archive);
 	return m;
 }
 
 static struct members members_of_links(const struct audit *a)
 {
-	struct members m = { xmalloc(a->nlinks * sizeof(*m.v)), a->nlinks };
+	struct members m = { xmalloc(a->r.nlinks * sizeof(*m.v)), a->r.nlinks };
 
 	for (size_t i = 0; i < m.n; i++)
-		m.v[i] = (struct member){ a->links[i].in, i };
+		m.v[i] = (struct member){ a->r.links[i].in, i };
 	qsort(m.v, m.n, sizeof(*m.v), by_archive);
 	return m;
 }
@@ -138,15 +178,17 @@ static void fill(struct tree *t, const struct members *objs, const struct member
 {
 	const struct member *o = members_in(objs, in), *first = members_in(links, in);
 	struct audit *a = t->a;
+	struct whiteouts w = { 0 };
 
 	for (const struct member *l = first; l < links->v + links->n && l->in == in; l++)
-		if (!a->links[l->i].target)
-			hide(t, a->links[l->i].path);
+		if (!a->r.links[l->i].target)
+			whiteout(t, &w, a->r.links[l->i].path);
+	hide(t, &w);
 	for (; o < objs->v + objs->n && o->in == in; o++)
-		put(t, a->objs[o->i]->path, a->objs[o->i], NULL);
+		put(t, a->r.objs[o->i]->path, a->r.objs[o->i], NULL);
 	for (const struct member *l = first; l < links->v + links->n && l->in == in; l++)
-		if (a->links[l->i].target)
-			put(t, a->links[l->i].path, NULL, a->links[l->i].target);
+		if (a->r.links[l->i].target)
+			put(t, a->r.links[l->i].path, NULL, a->r.links[l->i].target);
 }
 
 static size_t layers_of(const struct audit *a, struct layer *layers)
@@ -156,8 +198,8 @@ static size_t layers_of(const struct audit *a, struct layer *layers)
 
 	for (size_t i = a->nasked; i-- > 0;) /* the first of two counts */
 		*strmap_at(&asked, a->asked[i]) = (void *)&a->asked[i];
-	for (size_t i = 0; i < a->n; i++) {
-		struct obj *o = a->objs[i];
+	for (size_t i = 0; i < a->r.n; i++) {
+		struct obj *o = a->r.objs[i];
 
 		if (o->kind == K_ARCHIVE)
 			layers[n++] = (struct layer){ o, asked_at(a, &asked, o), rank(a, o), i };
@@ -177,7 +219,7 @@ void tree_make(struct tree *t, struct audit *a, bool packed)
 	t->live = a->live && (!packed || a->o->rootfd >= 0);
 	t->w.a = a;
 	if (packed) {
-		struct layer *layers = xmalloc(a->n * sizeof(*layers));
+		struct layer *layers = xmalloc(a->r.n * sizeof(*layers));
 		size_t n = layers_of(a, layers);
 
 		for (size_t i = 0; i < n; i++)

@@ -30,6 +30,8 @@ __attribute__((constructor)) static void fill(void)
 			pair(0x8d, m); /* lea ..., %rsp */
 		if (reg == 4 || (mod == 3 && rm == 4))
 			pair(0x87, m); /* xchg */
+		if (mod == 3 && rm == 4)
+			pair(0x01, m); /* add %reg, %rsp */
 		if (mod == 1 && rm == 5) {
 			pair(0x89, m); /* mov %reg, d8(%rbp) */
 			pair(0x87, m);
@@ -214,6 +216,12 @@ static unsigned jump_back(const uint8_t *p)
 	return 0;
 }
 
+/* p: an addition to %rsp. Does that of the same register to %rbp follow? */
+static bool moves_frame(const uint8_t *p)
+{
+	return (p[-1] & 0xfb) == 0x48 && p[2] == p[-1] && p[3] == 0x01 && p[4] == (p[1] | 1);
+}
+
 static unsigned judge(const uint8_t *p, const uint8_t *end)
 {
 	switch (*p) {
@@ -241,7 +249,7 @@ static unsigned judge(const uint8_t *p, const uint8_t *end)
 	case 0xc0: return p[-1] == 0xc7 && rex_w(p[-2]) && word(p + 1) == 451 ? TRIG_FOLLOW : 0;
 	case 0xae:
 	case 0x1e: return p[-1] == 0x0f && (p[-2] == 0xf3 || (rex_w(p[-2]) && p[-3] == 0xf3)) ? TRIG_SSP : 0;
-	case 0x01: return p[-1] == 0x0f && p[-2] == 0xf3 ? TRIG_SSP : 0;
+	case 0x01: return p[-1] == 0x0f && p[-2] == 0xf3 ? TRIG_SSP : moves_frame(p) ? TRIG_FOLLOW : 0;
 	case 0x38: return p[-1] == 0x0f && p[-2] != 0x66 && p[-2] != 0xf3 && p[-2] != 0xf2 &&
 				 !(rex_w(p[-2]) && (p[-3] == 0x66 || p[-3] == 0xf3)) ? TRIG_SSP : 0;
 	}

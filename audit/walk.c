@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "file.h"
 #include "pool.h"
+#include "root.h"
 
 static const char *join(char *buf, size_t size, const char *dir, const char *name)
 {
@@ -135,11 +137,6 @@ static void folder(struct pool *p, struct worker *w, int fd, const char *path, u
 	dir_drop(d);
 }
 
-bool shard_has(const struct options *o, const char *path)
-{
-	return !o->shards || str_hash(path) % o->shards == o->shard - 1;
-}
-
 /* Opening a device does things: names there are looked at first. Elsewhere the open file tells what it is. */
 static bool may_open(struct worker *w, const char *path)
 {
@@ -193,7 +190,6 @@ static void named(struct pool *p, struct worker *w, const char *path, const char
 {
 	int fd;
 
-	/* which part a folder's files belong to is asked when they are found */
 	if (!may_open(w, path)) {
 		worker_trouble(w, path, "neither a file nor a folder");
 		return;
@@ -205,6 +201,7 @@ static void named(struct pool *p, struct worker *w, const char *path, const char
 		lost(w, path);
 		return;
 	}
+	/* which part of the work a folder's files belong to is asked when they are found */
 	switch (file_read(w, fd, path, true)) {
 	case FILE_DONE: break;
 	case FILE_FOLDER: folder(p, w, fd, strcmp(path, "/") ? path : "", 0); break;
@@ -217,7 +214,7 @@ static void in_folder(struct pool *p, struct worker *w, struct task *t, const ch
 	bool dir = t->kind == TASK_DIR;
 	int fd;
 
-	if (!dir && (!shard_has(w->a->o, path) || file_kept(w, t->dir->fd, name, path)))
+	if (!dir && (!file_in_shard(w->a->o, path) || file_kept(w, t->dir->fd, name, path)))
 		return;
 	fd = openat(t->dir->fd, name, (dir ? O_RDONLY | O_DIRECTORY | O_CLOEXEC : FILE_FLAGS) | O_NOFOLLOW);
 	if (fd < 0)
@@ -338,8 +335,10 @@ void walk_run(struct audit *a)
 	struct pool p;
 
 	pool_run(&p, a, a->o->jobs, run, feed, &f);
-	for (unsigned i = 0; i < p.n; i++)
-		worker_done(&p.workers[i]);
+	for (unsigned i = 0; i < p.n; i++) {
+		results_take(&a->r, &p.workers[i].r);
+		strmap_free(&p.workers[i].names);
+	}
 	free(p.workers);
-	results_settle(a);
+	results_settle(&a->r);
 }

@@ -15,15 +15,7 @@ struct worker {
 	struct audit *a;
 	struct arena mem;    /* of the results */
 	struct strmap names; /* sonames and the like, which repeat */
-	struct obj **objs;
-	size_t n, room;
-	struct link *links;
-	size_t nlinks, links_room;
-	struct text *texts;
-	size_t ntexts, texts_room;
-	struct problem *problems;
-	size_t nproblems, problems_room;
-	uint64_t files, bytes;
+	struct results r;
 	struct img im;	     /* of the file at hand */
 	struct code *code;   /* made when first needed */
 	char dir[4096];	     /* folder of the names at hand, open as dir_fd if that pays */
@@ -32,8 +24,6 @@ struct worker {
 
 /* results.c */
 void worker_add(struct worker *w, struct obj *o);
-/* hands over to the audit what it has */
-void worker_done(struct worker *w);
 /* a new object of this worker; path is copied */
 struct obj *worker_obj(struct worker *w, const char *path, struct obj *in);
 void worker_link(struct worker *w, const char *path, const char *target, struct obj *in);

@@ -190,18 +190,20 @@ def measure(build, data, folder="/usr", n=9, sample=20, say=lambda line: print(l
     """`data`: a folder for what is compiled"""
     if not which("readelf"):
         return None
+    load = os.getloadavg()[0]
     touch = corpus.build(data, "touch", "touch.c", "-O2")
     with tempfile.TemporaryDirectory(prefix="gnomon-bench.") as work:
         b = Bench(os.path.join(os.path.abspath(build), "gnomon-audit"), folder, n, sample, work, say)
         return {"date": datetime.date.today().isoformat(), "commit": commit(), "cpu": cpu_model(),
-                "cpus": len(os.sched_getaffinity(0)), "rounds": n, "folder": folder, "rows": b.marks(touch) + b.slow(),
+                "cpus": len(os.sched_getaffinity(0)), "load": load, "rounds": n, "folder": folder, "rows": b.marks(touch) + b.slow(),
                 "code": b.code(), "whole": b.whole(), "deb": b.package(), "absent": b.absent}
 
 
 def markdown(res):
     rows = res["rows"]
-    o = ["The %d ELF files of %s, warm, on %d CPUs (%s); medians of %d interleaved rounds, lowest and highest behind. %s, "
-         "commit %s." % (rows[0]["files"], res["folder"], res["cpus"], res["cpu"], res["rounds"], res["date"], res["commit"]), "",
+    busy = "; others had work for %.0f CPUs meanwhile, so CPU time says more than wall time" % res["load"] if res["load"] >= 1 else ""
+    o = ["The %d ELF files of %s, warm, on %d CPUs (%s%s); medians of %d interleaved rounds, lowest and highest behind. %s, "
+         "commit %s." % (rows[0]["files"], res["folder"], res["cpus"], res["cpu"], busy, res["rounds"], res["date"], res["commit"]), "",
          "| | files/s | times readelf -n, wall time | CPU time |", "|---|---|---|---|"]
     for r in rows:
         rate = r["files"] / r["wall"]

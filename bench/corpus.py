@@ -49,6 +49,14 @@ def preprocessed(data):
     return out
 
 
+def java_class(data):
+    """the folder with Jvm.class"""
+    src, out = os.path.join(HERE, "programs", "Jvm.java"), os.path.join(data, "Jvm.class")
+    if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(src):
+        subprocess.run([which("javac"), "-d", data, src], check=True)
+    return data
+
+
 def rows(data):
     """[Row] of what is installed, [(name, why)] of what is not"""
     found, absent = [], []
@@ -91,4 +99,5 @@ def rows(data):
     add("fib -O2", "recursion, partly inlined", build(data, "fib-O2", "fib.c", "-O2"), "45")
     add("fib -O1", "recursion, every call made", build(data, "fib-O1", "fib.c", "-O1"), "42")
     add("node", "JIT", "node", program("app.js"), "600", jit=True)
+    add("java", "JIT, two threads", "java", "-cp", lambda: java_class(data), "-Xmx512m", "Jvm", jit=True, need=which("javac"))
     return found, absent

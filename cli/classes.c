@@ -13,11 +13,12 @@ static const struct {
 	[GN_OVERWRITTEN] = { "overwritten", "overwritten", "return address overwritten" },
 	[GN_NEVER_CALLED] = { "never called", "never-called", "return to an address that no call pushed" },
 	[GN_CP_OTHER] = { "other", "other", "far return, IRET or RSTORSSP does not match the shadow stack" },
+	[GN_MISSING_ENDBR] = { "missing endbr", "missing-endbr", "indirect branch to code that does not begin with ENDBR64" },
 };
 
 static bool known(uint32_t class)
 {
-	return class >= GN_UNWIND && class <= GN_CP_OTHER;
+	return class >= GN_UNWIND && class < GN_CLASSES;
 }
 
 const char *class_name(uint32_t class)
@@ -89,6 +90,11 @@ void help_line(FILE *f, const struct gn_violation *v)
 	case GN_CP_OTHER:
 		fputs("a far return or IRET needs the shadow-stack frame of its far CALL or interrupt; RSTORSSP needs "
 		      "a restore token", f);
+		break;
+	case GN_MISSING_ENDBR:
+		where(f, v, &v->ret);
+		fputs(" needs ENDBR64 in front (gcc: -fcf-protection=branch, in assembly by hand), or its file no mark for "
+		      "indirect branch tracking; or the branch a NOTRACK prefix", f);
 		break;
 	}
 }

@@ -18,10 +18,13 @@
 #include "config.h"
 #include "doctor.h"
 #include "dwlib.h"
+#include "native.h"
 #include "report.h"
 
 static bool broken; /* something without which no program can be checked */
 static bool have_proc;
+static struct native_facts native;
+static const char *lacks; /* for programs' own shadow stacks; NULL: they are there */
 
 void doctor_line(enum state st, const char *what, const char *value, const char *means)
 {
@@ -56,16 +59,6 @@ static const char *field(const char *file, const char *key, char *buf, size_t si
 	if (f)
 		fclose(f);
 	return found;
-}
-
-static bool has_word(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = list; (p = strstr(p, word)); p += n)
-		if ((p == list || p[-1] == ' ') && (p[n] == ' ' || !p[n]))
-			return true;
-	return false;
 }
 
 /* the CPU's own name, "" if it does not tell */
@@ -111,16 +104,12 @@ static void cpu(void)
 static void kernel(void)
 {
 	struct utsname un;
-	char buf[8192];
 
 	uname(&un);
 	printf("Kernel: %s %s\n", un.sysname, un.release);
-	if (!have_proc)
-		doctor_line(INFO, "user shadow stacks", "unknown", "only /proc tells");
-	else if (has_word(field("/proc/cpuinfo", "flags", buf, sizeof(buf)), "user_shstk"))
-		doctor_line(INFO, "user shadow stacks", "yes", "programs can have them without gnomon; it shows what they hit");
-	else
-		doctor_line(INFO, "user shadow stacks", "no", "gnomon gives programs theirs in software");
+	native_look(&native);
+	lacks = native_lacks(&native);
+	doctor_line(INFO, "user shadow stacks", yes(!lacks), lacks ? lacks : "'gnomon run' uses them (--engine=soft: it does not)");
 	doctor_line(INFO, "page size", sysconf(_SC_PAGESIZE) == 4096 ? "4096" : "other", "");
 }
 
@@ -224,7 +213,8 @@ int cmd_doctor(const struct command *cmd, int argc, char **argv)
 	doctor_robust();
 	puts("Commands:");
 	doctor_line(broken ? BROKEN : OK, "gnomon check", "", "translates, every return checked in software");
-	doctor_line(broken ? BROKEN : OK, "gnomon run", "", "translates, shadow stacks as the program asks for them");
+	doctor_line(broken && lacks ? BROKEN : OK, "gnomon run", "",
+		    lacks ? "translates, shadow stacks as the program asks for them" : "natively, shadow stacks are the machine's");
 	doctor_line(OK, "gnomon explain", "", "reads reports, needs nothing of the above but libdw for symbols");
 	return stdout_done() ? GN_EXIT_USAGE : broken;
 }

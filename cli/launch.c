@@ -103,7 +103,7 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 	b->size = sizeof(*b);
 	b->set.mode = mode;
 	b->set.flags = (o->stop ? GN_OPT_STOP : 0) | (o->strict ? GN_OPT_STRICT : 0) |
-		       (o->stats ? GN_OPT_STATS : 0) | (o->no_follow ? GN_OPT_NO_FOLLOW : 0) | o->knobs |
+		       (o->stats ? GN_OPT_STATS : 0) | (o->no_follow ? GN_OPT_NO_FOLLOW : 0) | (o->ibt ? GN_OPT_IBT : 0) | o->knobs |
 		       (has_fast_pext() && !o->no_pext ? GN_OPT_PEXT : 0);
 	b->set.policy = o->policy;
 	b->set.fault_nth = o->fault_nth;

@@ -45,6 +45,7 @@ static int number(const struct command *cmd, const char *opt, const char *s, int
 
 static void knob(const struct command *cmd, struct options *o, const char *s)
 {
+	o->tuned = true;
 	if (!strcmp(s, "tiny"))
 		o->knobs |= GN_OPT_CHAOS_TINY;
 	else if (!strcmp(s, "flush"))
@@ -82,6 +83,16 @@ static uint32_t enable_of(const struct command *cmd, const char *s)
 	usage_error(cmd, "--enable needs abi, marked, permissive or always, not '%s'", s);
 }
 
+static enum engine engine_of(const struct command *cmd, const char *s)
+{
+	static const char *const names[] = { [ENGINE_AUTO] = "auto", [ENGINE_SOFT] = "soft", [ENGINE_HARD] = "hard" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(s, names[i]))
+			return (enum engine)i;
+	usage_error(cmd, "--engine needs auto, soft or hard, not '%s'", s);
+}
+
 /* CLASS=WHAT[,CLASS=WHAT...] */
 static void policy(const struct command *cmd, struct options *o, const char *s)
 {
@@ -95,7 +106,7 @@ static void policy(const struct command *cmd, struct options *o, const char *s)
 
 		while (what <= GN_KILL && (!m || strlen(whats[what]) != m || strncmp(whats[what], w, m)))
 			what++;
-		for (unsigned c = GN_UNWIND; c <= GN_CP_OTHER && what <= GN_KILL; c++) {
+		for (unsigned c = GN_UNWIND; c < GN_CLASSES && what <= GN_KILL; c++) {
 			const char *id = class_id(c);
 
 			if ((strlen(id) != n || strncmp(id, s, n)) && (n != 3 || strncmp(s, "all", 3)))
@@ -120,6 +131,8 @@ static void apply(const struct command *cmd, struct options *o, enum opt_id id, 
 	case O_STRICT: o->strict = true; break;
 	case O_NO_FOLLOW: o->no_follow = true; break;
 	case O_ENABLE: o->enable = enable_of(cmd, arg); break;
+	case O_ENGINE: o->engine = engine_of(cmd, arg); break;
+	case O_IBT: o->ibt = true; break;
 	case O_DENY_LIST: o->deny_list = arg; break;
 	case O_REPORT: o->report = arg; break;
 	case O_JSON_FD: o->json_fd = number(cmd, "--json-fd", arg, 0, 1 << 20); break;
@@ -233,7 +246,7 @@ void options_parse(const struct command *cmd, int argc, char **argv, struct opti
 	o->log_fd = 2;
 	o->json_fd = -1;
 	o->nth = 1;
-	for (unsigned c = GN_STACK_SWITCH; c <= GN_CP_OTHER; c++)
+	for (unsigned c = GN_STACK_SWITCH; c < GN_CLASSES; c++)
 		o->policy |= GN_POLICY(c, GN_KILL);
 	o->hold = 200;
 	for (i = 0; i < argc; i++) {

@@ -31,12 +31,18 @@ struct command {
 };
 extern const struct command commands[]; /* main.c; ends with a name of NULL */
 
+/* run: the machine's own shadow stacks where it has them, those of the engine always, or the machine's or nothing */
+enum engine { ENGINE_AUTO, ENGINE_SOFT, ENGINE_HARD };
+
 struct options {
 	bool stop, unwinds, strict, no_follow, quiet, stats, json, html;
 	int error_exitcode; /* -1: not given */
 	int log_fd, json_fd; /* json_fd -1: none */
 	const char *report, *deny_list;
 	uint32_t enable; /* enum gn_enable */
+	enum engine engine; /* run */
+	bool tuned;     /* a knob was given */
+	bool ibt;       /* check, run */
 	uint32_t knobs; /* GN_OPT_CHAOS_* */
 	bool no_pext;   /* as if the CPU had no PEXT */
 	uint32_t fault_nth, flush_every, yield_every, bug_nth, crash_nth;

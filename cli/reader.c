@@ -39,7 +39,7 @@ static bool sane(const struct gn_rec *h, uint32_t size, size_t room)
 		const struct gn_violation *v = (const void *)h;
 
 		return size >= sizeof(*v) && v->site < GN_SITES && v->nframes <= GN_FRAMES && v->class >= GN_UNWIND &&
-		       v->class <= GN_CP_OTHER && memchr(v->comm, 0, sizeof(v->comm));
+		       v->class < GN_CLASSES && memchr(v->comm, 0, sizeof(v->comm));
 	}
 	if (h->kind >= GN_REC_EXEC && h->kind <= GN_REC_NOTE) {
 		const struct gn_text *t = (const void *)h;

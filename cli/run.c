@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "native.h"
 #include "report.h"
 
 #define SITES_SHOWN 20
@@ -70,6 +71,13 @@ static void show_verdict(struct show *s)
 	}
 }
 
+/* what was opened for our words alone is none of the program's descriptors; it would find its own counted from elsewhere */
+static void keep_from_program(int fd)
+{
+	if (fd > 2)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 /* opened before the guest starts, so that an unwritable file is told in time */
 static void open_outputs(struct show *s)
 {
@@ -83,6 +91,8 @@ static void open_outputs(struct show *s)
 		if (s->json_fd < 0)
 			die(GN_EXIT_USAGE, "--json-fd %d: %s", s->o.json_fd, reason(errno));
 	}
+	keep_from_program(s->o.json_fd);
+	keep_from_program(s->o.log_fd);
 	if (s->o.report) {
 		s->report_fd = fd_above_stdio(open(s->o.report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
 		if (s->report_fd < 0)
@@ -101,6 +111,13 @@ int cmd_run(const struct command *cmd, int argc, char **argv)
 	options_parse(cmd, argc, argv, &s.o, &prog);
 	if (!*prog)
 		usage_error(cmd, "no program given");
+	if (cmd->id == C_RUN && s.o.engine != ENGINE_SOFT) {
+		struct native_facts f;
+
+		native_look(&f);
+		if (native_wanted(&s.o, &f))
+			native_exec(prog);
+	}
 	open_outputs(&s);
 	signals_hold();
 	guest_start(&g, &s.o, cmd->id == C_CHECK ? GN_MODE_CHECK : cmd->id == C_PROTECT ? GN_MODE_PROTECT : GN_MODE_RUN, prog);

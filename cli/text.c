@@ -64,17 +64,9 @@ static void put_prefix(FILE *f, const struct gn_rec *h)
 	fprintf(f, "gnomon[%d/%d]: ", h->pid, h->tid);
 }
 
-void text_violation(FILE *f, const struct gn_violation *v)
+/* what the shadow stack and the stack say */
+static void put_values(FILE *f, const struct gn_violation *v)
 {
-	put_prefix(f, &v->h);
-	fprintf(f, "control-protection: %s\n", class_headline(v->class));
-	fprintf(f, "  in       %s, process %d, thread %d\n", v->comm, v->h.pid, v->h.tid);
-	put_line(f, "at", &v->h, &v->ret, false);
-	fputc('\n', f);
-	if (v->switcher.addr) {
-		put_line(f, "switch", &v->h, &v->switcher, false);
-		fputs("  (moved RSP last)\n", f);
-	}
 	if (v->expected.addr) {
 		put_line(f, "expected", &v->h, &v->expected, true);
 		fputc('\n', f);
@@ -87,6 +79,27 @@ void text_violation(FILE *f, const struct gn_violation *v)
 	}
 	put_line(f, "actual", &v->h, &v->actual, v->class == GN_UNWIND);
 	fputc('\n', f);
+}
+
+void text_violation(FILE *f, const struct gn_violation *v)
+{
+	put_prefix(f, &v->h);
+	fprintf(f, "control-protection: %s\n", class_headline(v->class));
+	fprintf(f, "  in       %s, process %d, thread %d\n", v->comm, v->h.pid, v->h.tid);
+	put_line(f, "at", &v->h, &v->ret, false);
+	fputc('\n', f);
+	if (v->switcher.addr) {
+		put_line(f, "switch", &v->h, &v->switcher, false);
+		fputs("  (moved RSP last)\n", f);
+	}
+	if (v->class == GN_MISSING_ENDBR) {
+		if (v->call.addr) {
+			put_line(f, "from", &v->h, &v->call, false);
+			fputc('\n', f);
+		}
+	} else {
+		put_values(f, v);
+	}
 	put_stack(f, v);
 	if (v->class == GN_UNWIND)
 		fprintf(f, "  skipped  %u frame%s\n", v->depth, v->depth == 1 ? "" : "s");

@@ -170,7 +170,7 @@ void verdict_text(FILE *f, const struct report *r, bool unwinds, size_t most)
 		const char *sep = "";
 
 		fprintf(f, "gnomon: not clean: %lu site%s (", t.bad_sites, s(t.bad_sites));
-		for (uint32_t c = GN_STACK_SWITCH; c <= GN_CP_OTHER; c++) {
+		for (uint32_t c = GN_STACK_SWITCH; c < GN_CLASSES; c++) {
 			if (!t.sites[c])
 				continue;
 			fprintf(f, "%s%lu %s", sep, t.sites[c], class_name(c));
@@ -199,7 +199,7 @@ void verdict_json(FILE *f, const struct report *r)
 		   "\"uncounted_sites\":%lu,\"classes\":{",
 		t.bugs ? "failed" : !r->b->processes ? "unchecked" : !t.clean ? "not-clean" : t.times[GN_UNWIND] ? "unwinds" : "clean",
 		r->b->processes, r->b->natives, r->b->lost, r->b->sites_full);
-	for (uint32_t c = GN_UNWIND; c <= GN_CP_OTHER; c++)
+	for (uint32_t c = GN_UNWIND; c < GN_CLASSES; c++)
 		fprintf(f, "%s\"%s\":{\"sites\":%lu,\"times\":%lu}", c > GN_UNWIND ? "," : "", class_id(c), t.sites[c],
 			t.times[c]);
 	fputs("},\"sites\":[", f);

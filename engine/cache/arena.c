@@ -13,6 +13,8 @@
 #define SEGMENT_TINY (64ul << 10)
 #define STEP (32ul << 10) /* how much of a first segment becomes memory at a time */
 #define REACH (0x7fff0000ul - ARENA_SIZE)
+#define ADDRESS_END (1ul << 47)
+#define GAP_STEP (16ul << 20)
 #define BLOCK_ROOM 16384ul /* what block and cold code keep between them: the worst case of one block */
 
 struct arena cache_arenas[ARENAS];
@@ -108,33 +110,51 @@ static void write_thunks(struct arena *a)
 	}
 }
 
-/* a reservation in reach of pc: first what the host offers near a few hints, nearest first */
+/* a reservation at or near `hint`, NULL where it would be out of reach; *full: there is no address space at all */
+static u8 *reserve_at(gaddr_t pc, u64 hint, int flags, bool *full)
+{
+	u64 size = arena_size + cache_seg_size;
+	long p = sys_6(__NR_mmap, hint & ~(cache_seg_size - 1), size, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+
+	if (sys_failed(p)) {
+		*full = p == -ENOMEM;
+		return NULL;
+	}
+	if (!in_reach((u64)p, pc)) {
+		sys2(__NR_munmap, p, size);
+		return NULL;
+	}
+	rt_own_range((void *)p, size);
+	return (u8 *)(((u64)p + cache_seg_size - 1) & ~(cache_seg_size - 1));
+}
+
+/*
+ * A reservation in reach of pc. First below, nearest first, then far above: behind a program, up to 1 GiB away
+ * (arch_randomize_brk), lies its heap, which must be free to grow. A few hints do as a rule; where the guest has
+ * something in the way of each, all of the reach is searched for a gap.
+ */
 static u8 *reserve_near(gaddr_t pc)
 {
 	static const u64 step[] = { 64ul << 20, 256ul << 20, 512ul << 20, 1024ul << 20, 1536ul << 20 };
 	const unsigned n = ARRAY_SIZE(step);
+	bool full = false;
+	u8 *p = NULL;
 
-	/* Below first, then far above: behind a program, up to 1 GiB away (arch_randomize_brk), lies its heap, which
-	 * must be free to grow. */
-	for (unsigned i = 0; i < 2 * n; i++) {
+	for (unsigned i = 0; i < 2 * n && !p && !full; i++) {
 		u64 d = (i < n ? step[i] : step[2 * n - 1 - i]) + arena_size;
 		u64 hint = PAGE_DOWN(i < n ? pc - d : pc + d);
-		long p;
 
-		if (i < n ? hint > pc || hint < 0x10000 : hint < pc)
-			continue;
-		hint &= ~(cache_seg_size - 1);
-		p = sys_6(__NR_mmap, hint, arena_size + cache_seg_size, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (sys_failed(p))
-			return NULL;
-		if (in_reach((u64)p, pc)) {
-			rt_own_range((void *)p, arena_size + cache_seg_size);
-			return (u8 *)(((u64)p + cache_seg_size - 1) & ~(cache_seg_size - 1));
-		}
-		sys2(__NR_munmap, p, arena_size + cache_seg_size);
+		if (i < n ? hint < pc && hint >= 0x10000 : hint >= pc)
+			p = reserve_at(pc, hint, 0, &full);
 	}
-	return NULL;
+	for (u64 d = arena_size; d < REACH && !p && !full; d += GAP_STEP)
+		if (d < pc && pc - d >= 0x10000)
+			p = reserve_at(pc, pc - d, MAP_FIXED_NOREPLACE, &full);
+	for (u64 d = REACH - arena_size; d < REACH && !p && !full; d -= GAP_STEP)
+		if (pc + d + arena_size + cache_seg_size < ADDRESS_END)
+			p = reserve_at(pc, pc + d, MAP_FIXED_NOREPLACE, &full);
+	return p;
 }
 
 static void arena_reset(struct arena *a)

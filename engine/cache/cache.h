@@ -10,7 +10,7 @@
 #include "rt/rt.h"
 #include "xlate/emit.h"
 
-#define ARENAS 64
+#define ARENAS 1024
 
 /* thunks at the start of every arena: jumps to fixed engine entry points */
 enum thunk {
@@ -55,8 +55,16 @@ extern u64 cache_seg_size;
 #define RES_R11_HOME 2
 #define RES_STEP 4 /* not a residency: a block of one instruction, for a guest that single-steps (cpu/step.c) */
 
+/* nor is this: with --ibt what a branch with NOTRACK goes to has ways in of its own, and a first block that goes on in others */
+#define RES_NOTRACK 8
+#define RES_KEYS (RES_STEP | RES_NOTRACK)
+/* and its SLOT_TARGET is no address: the top byte says so */
+#define NOTRACK_TAG 0x80ul
+#define NOTRACK_SHIFT 56
+
 #define BLOCK_DEAD 1
-#define BLOCK_STRADDLE 2   /* one instruction over two pages, listed in both */
+#define BLOCK_STRADDLE 2   /* reaches into the next page, listed in both */
+#define BLOCK_CRITICAL 4   /* a critical section (xlate/critical.c) */
 
 /* Ways into a block for indirect branches: each checks SLOT_TARGET against the block's address. The predicted ones go
  * on to the thread's table where they differ, those in the table to the engine. */
@@ -68,7 +76,8 @@ struct block {
 	u32 host_len;   /* from the plain entry */
 	u16 glen;       /* guest bytes */
 	u16 nexits, side_len;
-	u8 res, arena, flags;
+	u16 arena;
+	u8 res, flags;
 	u32 page_next, page_next2;
 	u32 stubs;      /* offset of the first exit's stub (cache/stub.c) */
 	u32 in_edges;   /* first exit linked to this block, then exit.next_in */

@@ -27,17 +27,17 @@ u64 cache_epoch, cache_generation;
 
 /*
  * Open addressing with linear probing. A slot is a block's id with a few bits of its hash above, so that most lookups,
- * which find nothing, learn so from one cache line. A block that dies leaves GONE behind, until the table grows.
+ * which find nothing, learn so from one cache line. Where a block dies those behind it move up: code that is written
+ * again and again would leave nothing but marks of dead blocks in the way to its own place.
  */
 #define ID_BITS 27 /* META_SIZE / 8 */
 #define ID_MASK ((1u << ID_BITS) - 1)
-#define GONE 1u    /* no block's id: the table itself stands there */
 
 static u64 meta_used, meta_size;
 static u32 *hash, *page_hash;
 static u32 hash_bits, hash_used, npages;
 static struct code_page *last_page; /* page_find()'s last answer */
-static struct rt_lock lock;
+static struct rt_lock lock __forked;
 static bool orphaned; /* some holder was killed, and nothing was flushed since */
 
 void arena_set_tiny(void);
@@ -45,7 +45,8 @@ void arena_reset_all(void);
 
 bool cache_lock(void)
 {
-	orphaned |= rt_lock(&lock);
+	if (unlikely(rt_lock(&lock)))
+		orphaned = true;
 	return orphaned;
 }
 
@@ -117,7 +118,7 @@ struct block *cache_block_new(struct arena *a, u32 nexits, u32 side_len)
 		return NULL;
 	cache_nblocks++;
 	cache_nexits += nexits;
-	b->arena = (u8)(a - cache_arenas);
+	b->arena = (u16)(a - cache_arenas);
 	b->nexits = (u16)nexits;
 	b->side_len = (u16)side_len;
 	return b;
@@ -126,6 +127,11 @@ struct block *cache_block_new(struct arena *a, u32 nexits, u32 side_len)
 static u64 hash_of(gaddr_t pc, u8 res)
 {
 	return (pc * 4 + res) * 0x9e3779b97f4a7c15ull;
+}
+
+static u32 hash_home(u64 h)
+{
+	return (u32)(h >> (64 - hash_bits));
 }
 
 static u32 hash_tag(u64 h)
@@ -137,13 +143,13 @@ static u32 hash_tag(u64 h)
 static u32 *hash_slot(gaddr_t pc, u8 res)
 {
 	u64 h = hash_of(pc, res);
-	u32 i = (u32)(h >> (64 - hash_bits)), tag = hash_tag(h);
+	u32 i = hash_home(h), tag = hash_tag(h);
 
 	for (;; i = (i + 1) & ((1u << hash_bits) - 1)) {
 		u32 slot = hash[i];
 		struct block *b = cache_block(slot & ID_MASK);
 
-		if (!slot || ((slot & ~ID_MASK) == tag && slot != GONE && b->pc == pc && b->res == res))
+		if (!slot || ((slot & ~ID_MASK) == tag && b->pc == pc && b->res == res))
 			return &hash[i];
 	}
 }
@@ -154,6 +160,23 @@ static void hash_enter(struct block *b)
 
 	hash_used += !*slot;
 	*slot = hash_tag(hash_of(b->pc, b->res)) | block_id(b);
+}
+
+/* A slot becomes empty. What a search from its own home would not find behind it any more takes its place. */
+static void hash_leave(u32 *slot)
+{
+	u32 mask = (1u << hash_bits) - 1, hole = (u32)(slot - hash);
+
+	for (u32 i = (hole + 1) & mask; hash[i]; i = (i + 1) & mask) {
+		const struct block *b = cache_block(hash[i] & ID_MASK);
+
+		if (((i - hash_home(hash_of(b->pc, b->res))) & mask) < ((i - hole) & mask))
+			continue;
+		hash[hole] = hash[i];
+		hole = i;
+	}
+	hash[hole] = 0;
+	hash_used--;
 }
 
 static u32 *page_bucket(gaddr_t page)
@@ -305,7 +328,7 @@ static void page_enter(struct code_page *cp, const struct block *b, const u64 *s
 	}
 }
 
-/* at twice the size, without what is gone; false when memory is out */
+/* at twice the size; false when memory is out */
 static bool grow_hash(void)
 {
 	u32 *bigger = meta_alloc(sizeof(*hash) << (hash_bits + 1)), *old = hash;
@@ -316,7 +339,7 @@ static bool grow_hash(void)
 	hash_bits++;
 	hash_used = 0;
 	for (u32 i = 0; i < 1u << (hash_bits - 1); i++)
-		if (old[i] && old[i] != GONE)
+		if (old[i])
 			hash_enter(cache_block(old[i] & ID_MASK));
 	return true;
 }
@@ -389,7 +412,7 @@ void cache_sever(struct block *b)
 			edge_remove(&block_exits(b)[i]);
 	slot = hash_slot(b->pc, b->res);
 	if ((*slot & ID_MASK) == id)
-		*slot = GONE;
+		hash_leave(slot);
 	page_remove(PAGE_DOWN(b->pc), id);
 	if (b->flags & BLOCK_STRADDLE)
 		page_remove(PAGE_DOWN(b->pc) + PAGE_SIZE, id);

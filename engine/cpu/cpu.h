@@ -55,6 +55,8 @@ void cpu_prepare(struct vcpu *v);
 struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res);
 /* [holds: cache_lock] one for the instruction at v->rip alone; `code`, if not NULL, stands for its bytes */
 struct block *cpu_build_step(struct vcpu *v, const u8 *code);
+/* rseq.c: [holds: cache_lock] looks whether a critical section is under way that nobody knows yet */
+void rseq_learn(struct vcpu *v);
 /* step.c */
 void step_one(struct vcpu *v);
 void step_exit(struct vcpu *v);
@@ -92,10 +94,12 @@ static inline u64 shstk_top(const struct vcpu *v)
 	return v->ss.twin + (v->ss.hi - v->ss.lo);
 }
 /* a word of the live part; the guest may have taken the memory of its own shadow stack away */
-static inline u64 shstk_word(u64 twin_sp)
+static inline u64 shstk_word(const struct vcpu *v, u64 twin_sp)
 {
 	u64 word;
 
+	if (likely(!v->guest_ss))
+		return *shstk_slot(twin_sp);
 	return rt_copy_from_guest(&word, (gaddr_t)shstk_slot(twin_sp), 8) ? 0 : word;
 }
 /* Does the slot hold what a far call leaves, the address behind its 24 bytes? Above it are its return address and CS. */
@@ -103,7 +107,7 @@ static inline bool shstk_is_far(const struct vcpu *v, u64 twin_sp)
 {
 	u64 behind = twin_sp - v->ss.twin + v->ss.lo + 24;
 
-	return shstk_word(twin_sp) == behind || shstk_word(twin_sp) == behind + 4;
+	return shstk_word(v, twin_sp) == behind || shstk_word(v, twin_sp) == behind + 4;
 }
 /* The areas of a shadow stack of s->hi - s->lo bytes; its alias has this protection, and nothing in it. 0 or -errno */
 long shstk_areas(struct shstk *s, int alias_prot) __must_check;
@@ -169,16 +173,24 @@ struct switcher {
 	bool returns;
 };
 struct switcher switcher_find(struct vcpu *v);
-/* parked.c: keeps the frames newer than the one at `until` that are not on rsp's stack */
-void parked_put(struct vcpu *v, u64 until, u64 rsp);
-/* is a frame pushed at rsp with this word kept? Then the frames of its stack come back, without it */
+/* parked.c: keeps the frames newer than the one at `until` that are not on the stack of `besides` (0: no such stack). Returns
+ * the first one that is not kept, for it belongs to a signal */
+u64 parked_put(struct vcpu *v, u64 until, u64 besides);
+/* is a frame pushed at rsp with this word kept? Then those of its stack come back, without it */
 bool parked_has(struct vcpu *v, u64 rsp, u64 word);
-void parked_resume(struct vcpu *v, u64 rsp, u64 word);
-void parked_release(struct vcpu *v);
+void parked_resume(struct vcpu *v, u64 rsp);
+/* a frame at rsp, with this word (0: any), is one of those that are still to come back to this stack: done */
+bool parked_more(struct vcpu *v, u64 rsp, u64 word);
+void parked_after_fork(void);
+/* violation.c: is that memory several stacks? */
+bool stacks_shared(u64 rsp);
 /* the call that pushed `next`, or 0 */
 gaddr_t switcher_call_site(gaddr_t next);
 /* the same for a far return or IRET to cs:rip; SSP moves only if it leads to a frame that matches */
 bool violation_far(struct vcpu *v, u64 cs, u64 rip);
+
+/* --ibt: an indirect branch, the jump at `from` (0: not known), came to v->rip, and there is no ENDBR64. True: it may go on */
+bool violation_endbr(struct vcpu *v, gaddr_t from);
 
 /* stats.c: TSC ticks with --stats, else 0 */
 u64 cpu_stats_clock(void);
@@ -190,5 +202,7 @@ void emul_return(struct vcpu *v, u32 extra);
  * it is the target that faults) */
 void emul_wild_call(struct vcpu *v);
 void emul_wild_jump(struct vcpu *v, const struct block *b);
+/* the indirect jump that ends b */
+gaddr_t emul_branch_of(const struct block *b);
 
 #endif

@@ -15,9 +15,18 @@
 #define FLAG_ID 0x200000u
 #define POPF_FLAGS (FLAGS_ARITH | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID) /* what POPF loads at CPL 3, with TF */
 
+#define TRAP_DB 1
+#define TRAP_BP 3
+#define TRAP_UD 6
+#define TRAP_GP 13
+#define TRAP_PF 14
+#define TRAP_CP 21
+#define SI_KERNEL_CODE 0x80 /* si_code of faults that have no address */
+#define SEGV_CPERR_CODE 10  /* si_code of #CP */
+
 #define CP_FAR 2 /* error code of #CP: far return or IRET */
 
-/* faults by name, errors as the CPU gives them */
+/* emul_parts.c. Faults by name, errors as the CPU gives them */
 void emul_ud(struct vcpu *v);
 void emul_gp(struct vcpu *v, u64 err);
 void emul_cp(struct vcpu *v, u64 err);
@@ -50,6 +59,7 @@ bool emul_has_far64(void);
 bool emul_faulting_transfer(struct vcpu *v);
 
 /* The instruction, or false if it is none of theirs. Afterwards v->rip is right, whether behind it or not. */
+bool emul_near(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_near.c: near transfers */
 bool emul_gs(struct vcpu *v, const struct insn *in, const u8 *code);  /* emul_gs.c: base and selector of gs */
 bool emul_mem(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_mem.c: gs: operands without ModRM */
 bool emul_cet(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_cet.c: shadow stacks */

@@ -8,16 +8,46 @@
  * enough samples is given up for the table. Jumps that have one target as a rule (PLT slots) are predicted when they
  * saw it twice running: the first run of a slot goes to the resolver, all others elsewhere.
  */
+#include <linux/signal.h>
 #include "cpu/cpu.h"
 
 #define SAMPLE_EVERY 64
 #define SITE_MISSES 4
 
-static struct block *target_block(struct vcpu *v)
+static struct block *target_block(struct vcpu *v, u8 res)
 {
-	struct block *b = cache_find(v->rip, 0);
+	struct block *b = cache_find(v->rip, res);
 
-	return b ? b : cpu_build(v, v->rip, 0);
+	return b ? b : cpu_build(v, v->rip, res);
+}
+
+/* RES_NOTRACK if SLOT_TARGET says so, which is the target alone afterwards */
+static u8 take_notrack(struct vcpu *v)
+{
+	if (likely(!xlate_opts.ibt) || v->target >> NOTRACK_SHIFT != NOTRACK_TAG)
+		return 0;
+	v->target &= (1ul << NOTRACK_SHIFT) - 1;
+	return RES_NOTRACK;
+}
+
+/*
+ * --ibt: what a branch without NOTRACK may go to. Here and nowhere else: what is let through enters tables and links, what is
+ * there has been let through. The fault is the target's, as on a CPU.
+ */
+static bool stopped(struct vcpu *v, u8 res, gaddr_t from)
+{
+	static const u8 endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	u8 code[4];
+
+	if (likely(!xlate_opts.ibt) || res || !cpu_up.wants_endbr(v->rip))
+		return false;
+	if (rt_copy_from_guest(code, v->rip, 4) || !memcmp(code, endbr64, 4))
+		return false; /* what cannot be read says so when it runs */
+	if (violation_endbr(v, from))
+		return false;
+	cpu_up.fault(v, SIGSEGV, 10 /* SEGV_CPERR */, 0, 21, 3);
+	cpu_prepare(v);
+	return true;
 }
 
 /* worth predicting: the same target as last time */
@@ -42,10 +72,13 @@ void cpu_on_jmiss(struct vcpu *v)
 {
 	struct exit *x = v->exit_id ? cache_exit(v->exit_id) : NULL;
 	u64 generation = cache_generation;
+	u8 *entry, res = take_notrack(v);
 	struct block *b;
-	u8 *entry;
+	gaddr_t from = 0;
 
 	v->exit_id = 0;
+	if (unlikely(xlate_opts.ibt) && x)
+		from = emul_branch_of(exit_block(x));
 	if (unlikely(!cpu_is_canonical(v->target))) {
 		emul_wild_jump(v, x ? exit_block(x) : NULL);
 		cpu_prepare(v);
@@ -53,8 +86,10 @@ void cpu_on_jmiss(struct vcpu *v)
 	}
 	v->rip = v->target;
 	cpu_go_outside(v);
+	if (unlikely(stopped(v, res, from)))
+		return;
 	cpu_lock_cache(v);
-	b = target_block(v);
+	b = target_block(v, res);
 	entry = b ? xlate_entry(b, ENTRY_JUMP) : NULL;
 	if (entry) {
 		cpu_jump_enter(v, v->rip, entry);
@@ -109,9 +144,9 @@ void cpu_on_cmiss(struct vcpu *v);
 void cpu_on_cmiss(struct vcpu *v)
 {
 	bool sampled = !v->sample;
+	u8 *entry, res = take_notrack(v);
 	struct exit *x;
 	struct block *b;
-	u8 *entry;
 
 	v->exit_id = 0;
 	if (sampled)
@@ -123,8 +158,10 @@ void cpu_on_cmiss(struct vcpu *v)
 	}
 	v->rip = v->target;
 	cpu_go_outside(v);
+	if (unlikely(stopped(v, res, 0)))
+		return;
 	cpu_lock_cache(v);
-	b = target_block(v);
+	b = target_block(v, res);
 	entry = b ? xlate_entry(b, ENTRY_CALL) : NULL;
 	if (entry) {
 		cpu_call_enter(v, v->rip, entry);

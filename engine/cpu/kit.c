@@ -24,6 +24,7 @@ static void region_setup(struct vcpu *v)
 	v->sig_room = (u8 *)v + ROOM_AT;
 	v->outside = 1;
 	v->stale_lo = ~0ul;
+	rseq_forget(v);
 }
 
 /* a region without a shadow stack */

@@ -7,10 +7,12 @@
 #include <linux/mman.h>
 #include "cpu/cpu.h"
 #include "cpu/emul.h"
+#include "cpu/heirs.h"
 #include "cpu/window.h"
 #include "gnomon/board.h"
 #include "gnomon/exit.h"
 #include "rt/engine.h"
+#include "xlate/critical.h"
 #include "xlate/recipe.h"
 
 #define VSYSCALL_PAGE 0xffffffffff600000ul
@@ -47,10 +49,13 @@ static bool source_at(struct vcpu *v, gaddr_t pc, struct xlate_source *s, u8 *bu
 	s->code = (const u8 *)pc;
 	s->avail = (u32)(PAGE_SIZE - pc % PAGE_SIZE);
 	s->straddle = NULL;
+	s->beyond = 0;
+	next = PAGE_DOWN(pc) + PAGE_SIZE;
+	if (unlikely(critical_at(pc)) && (prot = cpu_up.prot(next, NULL)) >= 0 && prot & PROT_EXEC)
+		s->beyond = PAGE_SIZE;
 	if (s->avail >= 15)
 		return true;
 	memcpy(buf, s->code, s->avail);
-	next = PAGE_DOWN(pc) + PAGE_SIZE;
 	prot = cpu_up.prot(next, NULL);
 	if (prot >= 0 && prot & PROT_EXEC && !rt_copy_from_guest(buf + s->avail, next, 15)) {
 		s->straddle = buf;
@@ -97,6 +102,38 @@ static struct block *build_step(struct vcpu *v, const struct xlate_source *s)
 	if (b && b->flags & BLOCK_STRADDLE)
 		cpu_up.guard_code(PAGE_DOWN(s->pc) + PAGE_SIZE);
 	return b;
+}
+
+static u64 dead_lo, dead_hi; /* host addresses of what sever() severs; under cache_lock */
+
+static void block_dies(struct block *b)
+{
+	u64 host = (u64)block_host(b);
+
+	cpu_tables_forget(b);
+	dead_lo = min(dead_lo, host);
+	dead_hi = max(dead_hi, host + b->host_len);
+}
+
+/* [holds: cache_lock] */
+static void sever(struct vcpu *v, gaddr_t start, gaddr_t end)
+{
+	dead_lo = ~0ul;
+	dead_hi = 0;
+	if (cache_sever_range(start, end, block_dies))
+		stop_stale(v, dead_lo, dead_hi);
+}
+
+/* Critical sections became known: what was made of their code before knows nothing of it */
+static bool sever_critical(struct vcpu *v)
+{
+	gaddr_t lo = critical_new_lo, hi = critical_new_hi;
+
+	if (likely(!hi))
+		return false;
+	critical_new_lo = critical_new_hi = 0;
+	sever(v, lo, hi);
+	return true;
 }
 
 static void __noreturn no_memory(gaddr_t pc)
@@ -150,6 +187,7 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 	}
 	if (b->flags & BLOCK_STRADDLE)
 		cpu_up.guard_code(PAGE_DOWN(pc) + PAGE_SIZE);
+	heirs_note(b);
 	v->stat_blocks++;
 	v->stat_build += cpu_stats_clock() - t0;
 	return b;
@@ -165,7 +203,11 @@ struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 	v->fetch.signo = 0;
 	v->catch = &c;
 	if (!rt_catch(&c)) {
+		rseq_learn(v);
+		sever_critical(v);
 		b = build(v, pc, res);
+		if (sever_critical(v) && b && b->flags & BLOCK_DEAD)
+			b = build(v, pc, res);
 	} else {
 		xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
 		v->fetch.at = pc;
@@ -291,6 +333,8 @@ void cpu_on_exit(struct vcpu *v)
 			cache_link(x, b, host);
 		else if (host == block_host(b))
 			cache_link(x, b, host - RECIPE_ENTRY_LEN);
+		if (x->to)
+			heirs_note_link(x);
 	}
 	cache_unlock();
 	if (host) {
@@ -437,23 +481,9 @@ void __noreturn cpu_run(struct vcpu *v)
 	__builtin_unreachable();
 }
 
-static u64 dead_lo, dead_hi; /* host addresses of what cpu_invalidate() severs; under cache_lock */
-
-static void block_dies(struct block *b)
-{
-	u64 host = (u64)block_host(b);
-
-	cpu_tables_forget(b);
-	dead_lo = min(dead_lo, host);
-	dead_hi = max(dead_hi, host + b->host_len);
-}
-
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end)
 {
 	cpu_lock_cache(v);
-	dead_lo = ~0ul;
-	dead_hi = 0;
-	if (cache_sever_range(start, end, block_dies))
-		stop_stale(v, dead_lo, dead_hi);
+	sever(v, start, end);
 	cache_unlock();
 }

@@ -86,6 +86,7 @@ bool shstk_prune(struct vcpu *v)
 	 * child's is its parent's */
 	if (v->guest_ss || v->vfork_child || (v->shstk_on && eng.set.mode == GN_MODE_RUN))
 		return false;
+	v->more = 0;
 	dead = mark_dead(v);
 	for (u64 t = to - 8; dead && t >= v->twin_sp; t -= 8) {
 		if (*(u64 *)t == DEAD)

@@ -26,4 +26,7 @@ SAME(SLOT_SWITCH, switch_pc);
 SAME(SLOT_SWITCH_FROM, switch_from);
 SAME(SLOT_SWITCH_TO, switch_to);
 SAME(SLOT_SLICE, slice_pc);
+SAME(SLOT_RSEQ, rseq_field);
+SAME(SLOT_RSEQ_USED, rseq_used);
+SAME(SLOT_RSEQ_NONE, rseq_none);
 _Static_assert(sizeof(struct vcpu) <= VCPU_SIZE, "VCPU_SIZE");

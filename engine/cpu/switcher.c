@@ -52,15 +52,26 @@ static gaddr_t through_memory(const struct insn *in, const u8 *code, gaddr_t pc)
 	return to;
 }
 
-static gaddr_t callee(gaddr_t call)
+/* a call through a register: to the last target of an indirect branch, if that is a place meant to be called */
+static gaddr_t through_register(struct vcpu *v)
+{
+	static const u8 endbr[4] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	u8 code[15];
+
+	return fetch(v->target, code) && !memcmp(code, endbr, 4) ? v->target : 0;
+}
+
+static gaddr_t callee(struct vcpu *v, gaddr_t call)
 {
 	struct insn in;
+	gaddr_t to;
 	u8 code[15];
 
 	if (!call || !fetch(call, code))
 		return 0;
 	insn_decode(&in, code, sizeof(code), call);
-	return in.class == INSN_CALL ? in.target : through_memory(&in, code, call);
+	to = in.class == INSN_CALL ? in.target : through_memory(&in, code, call);
+	return to || in.class != INSN_CALL_IND ? to : through_register(v);
 }
 
 /* ways through a function that are still to be read */
@@ -138,15 +149,15 @@ static struct switcher search(struct vcpu *v, gaddr_t from)
 
 static struct switcher from_code(struct vcpu *v)
 {
-	u64 newest = v->twin_sp < shstk_top(v) ? shstk_word(v->twin_sp) : 0;
+	u64 newest = v->twin_sp < shstk_top(v) ? shstk_word(v, v->twin_sp) : 0;
 	struct switch_memo *m = &v->switches[(newest ^ v->rip) % SWITCH_MEMOS];
 	struct switcher s = { 0 };
 
-	if (m->newest == newest && m->ret == v->rip && m->epoch == cache_epoch)
+	if (m->newest == newest && m->ret == v->rip && m->epoch == cache_epoch && m->target == v->target)
 		return (struct switcher){ m->pc, m->returns };
 	if (newest)
-		s = search(v, callee(switcher_call_site(newest)));
-	*m = (struct switch_memo){ newest, v->rip, cache_epoch, s.pc, s.returns };
+		s = search(v, callee(v, switcher_call_site(newest)));
+	*m = (struct switch_memo){ newest, v->rip, cache_epoch, s.pc, v->target, s.returns };
 	return s;
 }
 

@@ -6,6 +6,7 @@
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include "cpu/cpu.h"
+#include "cpu/heirs.h"
 #include "cpu/stop.h"
 #include "cpu/window.h"
 #include "gnomon/board.h"
@@ -13,7 +14,7 @@
 
 struct vcpu *cpu_threads;
 static u32 count, strangers; /* how many, and how many of them are such */
-static struct rt_lock list_lock; /* who changes the list has cache_lock, too; comes first */
+static struct rt_lock list_lock __forked; /* who changes the list has cache_lock, too; comes first */
 void (*cpu_child_init)(struct vcpu *v, bool shares_vm);
 
 void cpu_threads_lock(void)
@@ -66,6 +67,7 @@ struct vcpu *cpu_first_thread(void)
 
 	wire_thunks();
 	xlate_opts.pext = eng.set.flags & GN_OPT_PEXT;
+	xlate_opts.ibt = eng.set.flags & GN_OPT_IBT;
 	xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
 	xlate_opts.all_far = eng.set.flags & GN_OPT_CHAOS_FAR;
 	if (cache_init(eng.set.flags & GN_OPT_CHAOS_TINY))
@@ -128,8 +130,10 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	u64 stack = ca->stack ? ca->stack + ca->stack_size : 0;
 	struct shstk_copy copy;
-	long ret = shstk_fork_prepare(v, &copy);
+	long ret;
 
+	heirs_before_fork(v);
+	ret = shstk_fork_prepare(v, &copy);
 	if (ret)
 		return ret;
 	cpu_up.hold_signals(v, false);
@@ -159,6 +163,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	cache_after_fork();
 	rt_lock_after_fork(&list_lock);
 	stop_after_fork();
+	parked_after_fork();
 	kit_after_fork(v, cpu_threads);
 	v->next = v->prev = NULL;
 	v->stranger = false;
@@ -172,6 +177,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 		v->own_lo = v->own_size = 0;
 	if (cpu_up.fork)
 		(void)!cpu_up.fork(2);
+	heirs_in_child(); /* kern/ had the locks until now */
 	shstk_fork_child(v, &copy);
 	if (stack)
 		v->gregs[RSP] = stack;
@@ -292,7 +298,7 @@ static void drop_child(struct vcpu *c)
 static long do_clone_vm(struct vcpu *v, struct kclone_args *ca, size_t size)
 {
 	struct vcpu *c = kit_get();
-	u64 newest[2] = { shstk_word(v->twin_sp), *shstk_rec(v->twin_sp) };
+	u64 newest[2] = { shstk_word(v, v->twin_sp), *shstk_rec(v->twin_sp) };
 	long ret;
 
 	if (!c)

@@ -50,6 +50,16 @@ bool cpu_thread_leave(struct vcpu *v);
 /* ends the calling thread, which has left, with the host's exit(2), freeing what is its own */
 void __noreturn cpu_thread_exit(struct vcpu *v, int status);
 
+/* rseq.c: the thread's area; none (any more). The host has been told, or will be */
+void rseq_registered(struct vcpu *v, gaddr_t area, u32 sig);
+void rseq_forget(struct vcpu *v);
+bool rseq_has_area(const struct vcpu *v);
+/* [holds: cache_lock] does any thread have its area in this page? */
+bool rseq_in_page(gaddr_t page);
+/* The guest is interrupted at v->rip, which goes to the abort handler of a critical section it is in. False: the kernel would
+ * end the process, with SIGSEGV */
+bool rseq_interrupt(struct vcpu *v) __must_check;
+
 /* what a BUG block and --stats say about where the guest was */
 void cpu_describe(struct vcpu *v);
 /* the counters of --stats, to the engine's channel */

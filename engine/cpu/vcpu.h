@@ -12,7 +12,6 @@
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
-struct parked;   /* cpu/parked.c */
 #define ENGINE_STACK (64ul << 10)
 #define CPU_SIG_ROOM (64ul << 10)
 
@@ -40,7 +39,7 @@ struct itable {
 struct switch_memo {
 	gaddr_t newest, ret;
 	u64 epoch;
-	gaddr_t pc;
+	gaddr_t pc, target;
 	bool returns;
 };
 
@@ -65,6 +64,7 @@ struct vcpu {
 	gaddr_t switch_pc;       /* SLOT_SWITCH: the last instruction that loaded RSP from elsewhere, */
 	u64 switch_from, switch_to; /* and RSP around it */
 	gaddr_t slice_pc;        /* SLOT_SLICE: the last one that added a register to RSP */
+	u64 rseq_field, rseq_used, rseq_none; /* SLOT_RSEQ and the two behind it */
 	u32 left;                /* SLOT_LEFT: the thread has ended, its kit is free (cpu/kit.c) */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
@@ -120,9 +120,14 @@ struct vcpu {
 		gaddr_t lo, end;
 	} runs[4];
 	u32 next_run;
-	struct parked *parked;   /* frames of stacks that were left; NULL until there are any */
 	struct traced traced;    /* by ptrace */
+	u64 more, more_id;       /* where the stack that was come back to goes on in the table of parked.c; 0: nowhere */
+	u64 more_at;             /* the twin behind the last frame that is back */
+	u64 base_at;             /* where twin_sp was when the last stack was left: frames below are the present one's; 0: none was */
+	gaddr_t base_pc;         /* and who left it */
 	u32 chaos;
+	u32 rseq_sig;            /* what stands in front of abort handlers */
+	u64 rseq_seen;           /* the last descriptor that rseq_learn() looked at */
 };
 
 #define PEND_SIGNAL 1  /* sig/ has something to deliver */
@@ -164,6 +169,8 @@ struct cpu_upcalls {
 	void (*syscall)(struct vcpu *v);
 	/* [holds: cache_lock] code at eng.watch_entry is translated, to be run next */
 	void (*at_entry)(struct vcpu *v);
+	/* --ibt: is the code at `at` of a file that is marked for it? */
+	bool (*wants_endbr)(gaddr_t at);
 	/* a 32-bit system call by int $0x80: its result */
 	long (*int80)(struct vcpu *v, u32 nr);
 	/* v->rip is in the vsyscall page: what the kernel does there, or false if it is a page like others. NULL until

@@ -9,6 +9,7 @@
 #include "rt/engine.h"
 
 #define OLDER_MAX (2ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
+#define NEWEST 64
 #define PAD_REACH (1ul << 20) /* a landing pad and the call it belongs to are in one function */
 #define STACK_MAX (64ul << 20) /* two stacks without a guard between them are told apart by this at least */
 
@@ -21,6 +22,7 @@ struct place {
 	u64 skipped; /* the oldest live frame that RSP has passed on its stack; 0 = none */
 	bool known_stack; /* RSP lies on such a stack */
 	bool parked;      /* a stack that was left, and is back */
+	bool shared;      /* RSP lies in memory that is several stacks */
 };
 
 /* `token`: the last of a stack's frames belongs to a signal, so that what follows was interrupted for it */
@@ -73,7 +75,7 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 		if ((at < low || at > max(high, base)) && !cpu_same_stack(v, base, at))
 			break;
 		low = min(low, at);
-		w->token = shstk_word(w->t) & SHSTK_TOKEN;
+		w->token = shstk_word(v, w->t) & SHSTK_TOKEN;
 		if (at <= high)
 			continue;
 		high = at;
@@ -83,7 +85,7 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 			continue;
 		if (at == rsp && !p->victim)
 			p->victim = w->t;
-		if (at == rsp && shstk_word(w->t) == word)
+		if (at == rsp && shstk_word(v, w->t) == word)
 			p->frame = w->t;
 		if (at > rsp && !p->above)
 			p->above = w->t;
@@ -102,16 +104,17 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 			break;
 		low = min(low, at);
 		high = max(high, at);
-		w->token = shstk_word(w->t) & SHSTK_TOKEN;
+		w->token = shstk_word(v, w->t) & SHSTK_TOKEN;
 	}
 }
 
-static u64 find_older(struct vcpu *v, u64 rsp, u64 word)
+/* this very frame among the newest `most` ones */
+static u64 find_frame(struct vcpu *v, u64 rsp, u64 word, u64 most)
 {
-	u64 end = min(shstk_top(v), v->twin_sp + 8 * OLDER_MAX);
+	u64 end = min(shstk_top(v), v->twin_sp + 8 * most);
 
 	for (u64 t = v->twin_sp; t < end; t += 8)
-		if (*shstk_rec(t) == rsp && shstk_word(t) == word)
+		if (*shstk_rec(t) == rsp && shstk_word(v, t) == word)
 			return t;
 	return 0;
 }
@@ -123,6 +126,9 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 	struct place p = { 0 };
 	u64 end = v->twin_sp + 8 * OLDER_MAX;
 
+	/* who switches often: what was parked is not looked for everywhere else first */
+	if (parked_has(v, rsp, word) && !find_frame(v, rsp, word, NEWEST))
+		return (struct place){ .parked = true };
 	while (w.t < shstk_top(v) && !p.frame && w.t < end) {
 		if (w.token) {
 			walk_stack(v, &w, rsp, word, &p);
@@ -133,7 +139,7 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 	}
 	p.same = p.frame || p.victim || p.above;
 	if (!p.frame) {
-		p.frame = find_older(v, rsp, word);
+		p.frame = find_frame(v, rsp, word, OLDER_MAX);
 		p.same &= !p.frame;
 		p.parked = !p.frame && parked_has(v, rsp, word);
 	}
@@ -151,24 +157,101 @@ static bool is_retpoline(gaddr_t ret)
 }
 
 /*
+ * Memory that several stacks are pieces of, as goroutines' are, with nothing between them: known once a switch inside it has
+ * been seen; and so is the instruction that made it. Changed by whoever finds something; who reads half of it is not sure yet.
+ */
+#define SHARED_MAX 16u
+static struct range {
+	u64 lo, hi;
+} shared[SHARED_MAX];
+static u64 shared_switchers[SHARED_MAX];
+
+static bool is_switcher(gaddr_t pc)
+{
+	for (u32 i = 0; i < SHARED_MAX && shared_switchers[i]; i++)
+		if (shared_switchers[i] == pc)
+			return true;
+	return false;
+}
+
+bool stacks_shared(u64 rsp)
+{
+	for (u32 i = 0; i < SHARED_MAX && shared[i].hi; i++)
+		if (rsp >= shared[i].lo && rsp < shared[i].hi)
+			return true;
+	return false;
+}
+
+static void share(struct vcpu *v, u64 a, u64 b)
+{
+	u32 i;
+
+	for (i = 0; i < SHARED_MAX - 1 && shared[i].hi && run_end(v, shared[i].lo) != run_end(v, a); i++)
+		;
+	shared[i].lo = shared[i].hi ? min(shared[i].lo, min(a, b)) : min(a, b);
+	shared[i].hi = max(shared[i].hi, max(a, b) + PAGE_SIZE);
+}
+
+static void remember_switcher(gaddr_t pc)
+{
+	u32 i;
+
+	for (i = 0; i < SHARED_MAX - 1 && shared_switchers[i] && shared_switchers[i] != pc; i++)
+		;
+	shared_switchers[i] = pc;
+}
+
+/* Was the last load of RSP a switch to where RSP is now? */
+static bool loaded_here(struct vcpu *v)
+{
+	u64 far = max(v->switch_from, v->switch_to) - min(v->switch_from, v->switch_to);
+
+	return v->switch_pc && far >= PAGE_SIZE && v->gregs[RSP] - v->switch_to < PAGE_SIZE;
+}
+
+/* a switch, although RSP is near the newest frames: what it is near to is not one stack */
+static void note_shared(struct vcpu *v, const struct place *p, const struct switcher *s)
+{
+	if (s->pc != v->switch_pc || !loaded_here(v) || p->frame || !(p->known_stack || p->parked || is_switcher(s->pc)) ||
+	    !cpu_same_stack(v, v->switch_from, v->switch_to))
+		return;
+	share(v, v->switch_from, v->gregs[RSP]);
+	remember_switcher(s->pc);
+}
+
+/*
  * Where the stack pointer is at home, a return to what was not pushed is a push and a ret; where it is not, somebody
  * moved it. Stacks that are pieces of one mapping cannot be told apart by their addresses: there it counts whether RSP
  * was loaded, and by whom (a runtime that jumps behind it; an exception, which returns itself, is no switch). And where
  * the stack stays and what is on it is exchanged, the words are the return addresses of other calls.
  */
-static u32 classify(struct vcpu *v, const struct place *p, u64 word, struct switcher *s)
+static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *s)
 {
 	bool away = (p->frame && !p->same) || p->parked || (!p->known_stack && v->twin_sp < shstk_top(v));
 
-	if (p->frame && p->same)
+	p->shared = stacks_shared(v->gregs[RSP]);
+	if (p->frame && p->same && !(p->shared && loaded_here(v) && is_switcher(v->switch_pc)))
 		return GN_UNWIND;
+	if (p->shared && is_switcher(v->switch_pc) && (p->victim || p->frame)) {
+		*s = (struct switcher){ v->switch_pc, false };
+		return GN_STACK_SWITCH;
+	}
 	if (p->known_stack && v->slice_pc && switcher_call_site(word)) {
 		*s = (struct switcher){ v->slice_pc, false };
 		return GN_STACK_SWITCH;
 	}
 	if (p->victim && !away)
 		return is_retpoline(v->rip) ? GN_NEVER_CALLED : GN_OVERWRITTEN;
+	if (!away && v->base_pc && v->twin_sp == v->base_at) { /* nobody called on this stack what ends here, or it was copied */
+		*s = (struct switcher){ v->base_pc, false };
+		return GN_STACK_SWITCH;
+	}
 	*s = switcher_find(v);
+	if (p->shared && !p->frame) { /* a stack that began here, or was copied to here */
+		if (!s->pc)
+			s->pc = v->base_pc ? v->base_pc : shared_switchers[0];
+		return GN_STACK_SWITCH;
+	}
 	return away || (s->pc && !(p->above && s->returns)) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
 }
 
@@ -184,17 +267,32 @@ static void enter_new_stack(struct vcpu *v)
 		(void)shstk_push(v, word, at);
 }
 
+/* RSP is on another stack, whose frames are not there: those that are belong to the one it has left */
+static void leave_stack(struct vcpu *v, gaddr_t switcher)
+{
+	if (!v->guest_ss)
+		v->twin_sp = parked_put(v, shstk_top(v), 0);
+	v->more = 0;
+	v->base_at = v->twin_sp;
+	v->base_pc = switcher;
+}
+
 /* what the run goes on with: without this frame, and without those that RSP has passed */
-static void drop_frames(struct vcpu *v, const struct place *p, u32 class, u64 word)
+static void drop_frames(struct vcpu *v, const struct place *p, u32 class, gaddr_t switcher)
 {
 	u64 rsp = v->gregs[RSP];
 
 	if (p->frame) {
-		if (class == GN_STACK_SWITCH)
-			parked_put(v, p->frame, rsp);
+		bool here = p->shared || loaded_here(v); /* perhaps these are on a stack of their own, in the same memory */
+
+		if ((class == GN_STACK_SWITCH || here) && !v->guest_ss)
+			(void)parked_put(v, p->frame, here ? 0 : rsp);
 		v->twin_sp = p->frame + 8;
 	} else if (p->parked) {
-		parked_resume(v, rsp, word);
+		leave_stack(v, switcher);
+		parked_resume(v, rsp);
+	} else if (class == GN_STACK_SWITCH && (!p->known_stack || p->shared)) {
+		leave_stack(v, switcher);
 	} else if (class != GN_STACK_SWITCH && p->victim) {
 		v->twin_sp = p->victim + 8;
 	} else if (class != GN_STACK_SWITCH && p->above) {
@@ -207,7 +305,7 @@ static void fill_frames(struct vcpu *v, struct violation *viol)
 	for (u64 t = v->twin_sp; t < shstk_top(v) && viol->nframes < VIOL_FRAMES; t += 8) {
 		bool far = shstk_is_far(v, t);
 
-		viol->frames[viol->nframes++] = shstk_word(far ? t + 8 : t);
+		viol->frames[viol->nframes++] = shstk_word(v, far ? t + 8 : t);
 		t += far ? 16 : 0;
 	}
 }
@@ -235,7 +333,7 @@ static bool is_recognised(struct vcpu *v, u32 class, const struct place *p, stru
 	default:
 		return false;
 	}
-	home = at ? shstk_word(at) : 0;
+	home = at ? shstk_word(v, at) : 0;
 	return home && s->pc && s->returns && word - home + PAD_REACH < 2 * PAD_REACH;
 }
 
@@ -256,7 +354,7 @@ static bool report(struct vcpu *v, struct violation *viol, u64 word, bool recogn
 	if (what == GN_ALLOW)
 		return true;
 	if (t < shstk_top(v)) {
-		viol->expected = shstk_word(shstk_is_far(v, t) ? t + 8 : t);
+		viol->expected = shstk_word(v, shstk_is_far(v, t) ? t + 8 : t);
 		viol->call = switcher_call_site(viol->expected);
 	}
 	viol->ret = v->rip;
@@ -275,15 +373,22 @@ bool violation_return(struct vcpu *v, u64 word)
 	struct place p;
 
 	memset(v->runs, 0, sizeof(v->runs));
+	if (parked_more(v, v->gregs[RSP], stacks_shared(v->gregs[RSP]) ? word : 0) &&
+	    *shstk_rec(v->twin_sp) == v->gregs[RSP] && shstk_word(v, v->twin_sp) == word) {
+		v->twin_sp += 8;
+		return true;
+	}
 	p = look_for(v, v->gregs[RSP], word);
 	viol.class = classify(v, &p, word, &s);
 	viol.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0;
 
-	if (viol.class == GN_STACK_SWITCH)
+	if (viol.class == GN_STACK_SWITCH) {
 		viol.switcher = s.pc;
+		note_shared(v, &p, &s);
+	}
 	if (!report(v, &viol, word, is_recognised(v, viol.class, &p, &s, word)))
 		return false;
-	drop_frames(v, &p, viol.class, word);
+	drop_frames(v, &p, viol.class, viol.switcher);
 	if (viol.class == GN_STACK_SWITCH && !p.frame && !p.parked && eng.set.mode == GN_MODE_PROTECT)
 		enter_new_stack(v);
 	return true;
@@ -294,7 +399,7 @@ bool violation_far(struct vcpu *v, u64 cs, u64 rip)
 	struct violation viol = { .class = GN_CP_OTHER };
 	u64 t = v->twin_sp, top = shstk_top(v);
 
-	while (t + 24 <= top && !(shstk_is_far(v, t) && shstk_word(t + 8) == rip && shstk_word(t + 16) == cs &&
+	while (t + 24 <= top && !(shstk_is_far(v, t) && shstk_word(v, t + 8) == rip && shstk_word(v, t + 16) == cs &&
 				  *shstk_rec(t) == v->gregs[RSP]))
 		t += 8;
 	if (t + 24 <= top) {
@@ -306,4 +411,23 @@ bool violation_far(struct vcpu *v, u64 cs, u64 rip)
 	if (t + 24 <= top)
 		v->twin_sp = t;
 	return true;
+}
+
+bool violation_endbr(struct vcpu *v, gaddr_t from)
+{
+	struct violation viol = { .class = GN_MISSING_ENDBR, .ret = v->rip, .actual = v->rip };
+	u64 word = 0;
+
+	if (eng.set.mode == GN_MODE_RUN)
+		return false;
+	v->stat_viol++;
+	if (!from && v->twin_sp < shstk_top(v) && !rt_copy_from_guest(&word, v->gregs[RSP], 8) &&
+	    shstk_word(v, v->twin_sp) == word)
+		from = switcher_call_site(word); /* a call, which has just pushed it */
+	viol.call = from;
+	viol.rsp = v->gregs[RSP];
+	viol.ssp = vcpu_ssp(v);
+	fill_frames(v, &viol);
+	cpu_up.report(v, &viol);
+	return !(eng.set.flags & GN_OPT_STOP);
 }

@@ -17,7 +17,7 @@ struct window {
 
 static struct window *table;
 static u32 used, cap;
-static struct rt_lock lock;
+static struct rt_lock lock __forked;
 static struct shstk nowhere; /* lo, hi: 0 and its size */
 
 void win_after_fork(void)

@@ -96,7 +96,7 @@ static bool area_of(gaddr_t page, struct vma *a)
 /* [holds: lock] one page of area a */
 static int guard_page(gaddr_t page, const struct vma *a)
 {
-	struct guard *g = a->flags & VMA_SEALED ? NULL : lookup_or_add(page);
+	struct guard *g = a->flags & VMA_SEALED || rseq_in_page(page) ? NULL : lookup_or_add(page);
 
 	if (!g)
 		return 1;

@@ -60,7 +60,7 @@ SYSCALL(exit);
 long kern_init(struct vcpu *v) __must_check;
 void kern_syscall(struct vcpu *v);      /* cpu_up.syscall */
 bool kern_vsyscall(struct vcpu *v);     /* cpu_up.vsyscall (vsyscall.c) */
-long kern_int80(struct vcpu *v, u32 nr); /* cpu_up.int80 (sys_arch_prctl.c) */
+long kern_int80(struct vcpu *v, u32 nr); /* cpu_up.int80 (sys_int80.c) */
 /* the host's call of a handler's own number: sleeps interruptibly where the table says so */
 long kern_host(struct vcpu *v, long nr, const u64 a[6]);
 /* a result into guest memory */

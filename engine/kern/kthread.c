@@ -17,7 +17,7 @@ int kern_pid;
 /* A thread gets its entry when it first needs one, which is nearly never: vfork children come and go by the
  * thousand and are not told apart from threads. */
 static struct kthread *free_list;
-static struct rt_lock lock;
+static struct rt_lock lock __forked;
 
 struct kthread *kthread_get(struct vcpu *v)
 {

@@ -14,7 +14,10 @@ long marks_start(struct vcpu *v) __must_check;
 void marks_at_entry(struct vcpu *v);
 /* The guest maps code of this file. 0, or the error that mmap gives */
 long marks_on_map(struct vcpu *v, int fd) __must_check;
-/* neither of them does anything else */
-extern bool marks_matter;
+extern bool marks_matter; /* else marks_at_entry() and marks_on_map() have nothing to do */
+/* is its code to be entered at ENDBR64 only? */
+bool marks_ibt(int fd);
+/* cpu_up.wants_endbr */
+bool marks_wants_endbr(gaddr_t at);
 
 #endif

@@ -17,6 +17,9 @@ struct mm_change {
 bool mm_begin(struct vcpu *v, struct mm_change *c, gaddr_t start, gaddr_t end) __must_check;
 /* gives it back */
 void mm_end(struct mm_change *c);
+/* the first part of [start, end) that is mapped for the host and not for the guest: what the engine has, and gaps */
+bool mm_hole_in(gaddr_t start, gaddr_t end, struct rt_range *hole);
+bool mm_hole_in_locked(gaddr_t start, gaddr_t end, struct rt_range *hole); /* [holds: vma_lock] */
 /* page-aligned, not empty, below the end of user addresses: anything else the host refuses by itself */
 bool mm_range_ok(gaddr_t start, u64 len);
 

@@ -179,6 +179,49 @@ static void add_detail(struct maps *m)
 	m->last_len = n;
 }
 
+/* KiB of [start, end) that are there: not what this mapping has shown, but what the alias has written, too */
+static u64 present(gaddr_t start, gaddr_t end)
+{
+	u8 there[512];
+	u64 n = 0;
+
+	for (gaddr_t at = start; at < end; at += sizeof(there) * PAGE_SIZE) {
+		u64 size = min(end - at, sizeof(there) * PAGE_SIZE);
+
+		if (sys3(__NR_mincore, at, size, there))
+			break;
+		for (u64 i = 0; i < size / PAGE_SIZE; i++)
+			n += there[i] & 1;
+	}
+	return n * (PAGE_SIZE / 1024);
+}
+
+/* A shadow stack is shared memory for the host, private for the guest: what it has of pages is written, and its own */
+static void private_detail(struct maps *m, const struct line *l)
+{
+	static const char *const all[] = { "Rss:", "Pss:", "Pss_Dirty:", "Private_Dirty:", "Referenced:", "Anonymous:" };
+	static const char *const kept[] = { "Size:", "KernelPageSize:", "MMUPageSize:", "Locked:" };
+	const char *s = m->detail, *end = s + m->detail_len;
+	u64 kb = present(l->start, l->end);
+	char to[DETAIL_MAX];
+	u32 n = 0, len;
+
+	for (; (len = detail_line(s, end)) && n + len + 24 < sizeof(to); s += len) {
+		bool is_kept = len <= 4 || memcmp(s + len - 4, " kB\n", 4);
+		u64 value = 0;
+
+		for (u32 i = 0; i < ARRAY_SIZE(kept); i++)
+			is_kept |= starts(s, len, kept[i]);
+		for (u32 i = 0; i < ARRAY_SIZE(all); i++)
+			value = starts(s, len, all[i]) ? kb : value;
+		if (is_kept)
+			memcpy(to + n, s, len);
+		n += is_kept ? len : (u32)rt_snprintf(to + n, sizeof(to) - n, "%.*s%8lu kB\n", (int)min(len, 16u), s, value);
+	}
+	memcpy(m->detail, to, n);
+	m->detail_len = n;
+}
+
 /* apart for the host only because of a guard, or because the guest's rights differ where the host's do not */
 static bool joins(const struct line *a, const struct line *b)
 {
@@ -200,10 +243,12 @@ static void flush_last(struct maps *m)
 
 static void print_piece(struct maps *m, const struct line *l, bool first)
 {
+	if (m->smaps && l->shadow)
+		private_detail(m, l);
 	if (m->held && joins(&m->last, l)) {
 		m->last.end = l->end;
 		memcpy(m->last.host, l->host, sizeof(l->host));
-		if (m->smaps && first)
+		if (m->smaps && (first || l->shadow))
 			add_detail(m);
 		return;
 	}

@@ -16,8 +16,10 @@
 #define TASK_TOP 0x7ffffffff000ul
 
 /* struct user_regs_struct */
-enum { U_R15, U_R14, U_R13, U_R12, U_RBP, U_RBX, U_R11, U_R10, U_R9, U_R8, U_RAX, U_RCX, U_RDX, U_RSI, U_RDI, U_ORIG_RAX,
-	U_RIP, U_CS, U_FLAGS, U_RSP, U_SS, U_FS_BASE, U_GS_BASE, U_DS, U_ES, U_FS, U_GS };
+enum {
+	U_R15, U_R14, U_R13, U_R12, U_RBP, U_RBX, U_R11, U_R10, U_R9, U_R8, U_RAX, U_RCX, U_RDX, U_RSI, U_RDI,
+	U_ORIG_RAX, U_RIP, U_CS, U_FLAGS, U_RSP, U_SS, U_FS_BASE, U_GS_BASE, U_DS, U_ES, U_FS, U_GS,
+};
 
 static const u8 place[16] = { U_RAX, U_RCX, U_RDX, U_RBX, U_RSP, U_RBP, U_RSI, U_RDI,
 			      U_R8, U_R9, U_R10, U_R11, U_R12, U_R13, U_R14, U_R15 };

@@ -124,7 +124,7 @@ void report_note(const char *fmt, ...)
 #define KNOWN_TAG_MASK (~(KNOWN_FULL | (GN_SITES - 1)))
 
 _Static_assert(GN_SITES == 1 << 12, "site number in 12 bits");
-_Static_assert(GN_CP_OTHER < 8, "class in 3 bits");
+_Static_assert(GN_CLASSES <= 8, "class in 3 bits");
 
 static u64 known[SETS][WAYS] __attribute__((aligned(64)));
 static u32 known_used; /* anything in it at all? */
@@ -426,7 +426,7 @@ void report_violation(struct vcpu *v, const struct violation *x)
 
 	if (!eng.board)
 		return;
-	BUG_ON(x->class < GN_UNWIND || x->class > GN_CP_OTHER);
+	BUG_ON(x->class < GN_UNWIND || x->class >= GN_CLASSES);
 	__atomic_fetch_add(&eng.board->class_count[x->class], 1, __ATOMIC_RELAXED);
 	w = tag ? known_find(tag) : 0;
 	if (unlikely(!w)) {

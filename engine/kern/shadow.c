@@ -55,6 +55,30 @@ static bool is_mapped(gaddr_t page)
 	return vma_find_locked(page, &a) && a.start <= page;
 }
 
+bool shadow_gap_in_locked(gaddr_t start, gaddr_t end, gaddr_t *gap)
+{
+	bool found = false;
+	struct vma a;
+
+	for (gaddr_t at = start; !found && vma_find_locked(at, &a) && a.start - PAGE_SIZE < end; at = a.end) {
+		*gap = a.start - PAGE_SIZE;
+		found = a.flags & VMA_GAP && *gap >= start && !is_mapped(*gap);
+	}
+	return found;
+}
+
+bool shadow_gap_in(gaddr_t start, gaddr_t end, gaddr_t *gap)
+{
+	bool found;
+
+	if (likely(!shadow_any))
+		return false;
+	vma_lock();
+	found = shadow_gap_in_locked(start, end, gap);
+	vma_unlock();
+	return found;
+}
+
 static void yield(const struct vma *a)
 {
 	gaddr_t gap = a->start - PAGE_SIZE;

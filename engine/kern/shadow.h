@@ -17,6 +17,10 @@ extern bool shadow_any;
 /* does one of them lie in the range? */
 bool shadow_touches(gaddr_t start, gaddr_t end);
 
+/* the first page of the range that is kept free below one, which is nobody's memory; false: there is none */
+bool shadow_gap_in(gaddr_t start, gaddr_t end, gaddr_t *gap);
+bool shadow_gap_in_locked(gaddr_t start, gaddr_t end, gaddr_t *gap); /* [holds: vma_lock] */
+
 /* at `addr`, where nothing may be, or anywhere (0); its address or -errno */
 long shadow_map(struct vcpu *v, gaddr_t addr, u64 size) __must_check;
 /* map_shadow_stack(2) of a 32-bit caller */

@@ -10,7 +10,7 @@
 #define COPIED(a) ((a)->flags & VMA_SHSTK)
 #define CHUNK 1024u /* pages */
 
-static u64 copy, copy_size; /* of the fork under way */
+static u64 copy __forked, copy_size __forked; /* of the fork under way */
 
 static u64 total(void)
 {

@@ -28,8 +28,6 @@
 #define SHSTK_SHSTK 1ull
 #define SHSTK_WRSS 2ull
 
-#define NR32_ARCH_PRCTL 384
-#define NR32_MAP_SHADOW_STACK 453
 #define TASK_TOP 0x7ffffffff000ul
 
 static bool engine_decides(void)
@@ -117,24 +115,6 @@ long traced_prctl(struct vcpu *v, u32 code, u64 arg)
 	else
 		return -EINVAL;
 	return 0;
-}
-
-/*
- * 32-bit callers have no shadow stack of their own to speak of: arch_prctl knows none of these codes for them, and
- * map_shadow_stack, which does not look who asks, gives them one they can reach. All other calls are refused.
- */
-long kern_int80(struct vcpu *v, u32 nr)
-{
-	u32 code = (u32)v->gregs[RBX];
-
-	if (!seccomp_allows32(v, nr))
-		return (long)v->gregs[RAX];
-	if (nr == NR32_ARCH_PRCTL && (code & ~7u) == (ARCH_SHSTK_ENABLE & ~7u))
-		return -EINVAL;
-	if (nr == NR32_MAP_SHADOW_STACK)
-		return shadow_create32(v, code, (u32)v->gregs[RCX], (u32)v->gregs[RDX]);
-	rt_log_once("32-bit system call (int $0x80) refused");
-	return -ENOSYS;
 }
 
 SYSCALL(arch_prctl)

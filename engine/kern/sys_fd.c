@@ -8,7 +8,7 @@
 #include <linux/resource.h>
 #include "kern/kern.h"
 
-static struct rt_lock lock; /* eng.fd_base */
+static struct rt_lock lock __forked; /* eng.fd_base */
 
 void fd_lock(void)
 {

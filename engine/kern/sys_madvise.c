@@ -35,15 +35,15 @@ SYSCALL(madvise)
 
 	if (mm_range_ok(start, PAGE_UP(a[1])) && shadow_touches(start, end))
 		return shadow_madvise(v, start, end, (int)a[2]);
-	if (!drops_contents((int)a[2]) || !mm_range_ok(start, PAGE_UP(a[1])))
+	if (!mm_range_ok(start, PAGE_UP(a[1])) || (!drops_contents((int)a[2]) && likely(!shadow_any)))
 		return sys3(__NR_madvise, a[0], a[1], a[2]);
 	if (!mm_begin(v, &c, start, end))
 		return -ENOMEM;
-	/* the engine's ranges are holes: the rest is done, then ENOMEM */
+	/* the rest is done, then ENOMEM */
 	while (start < end && (r == 0 || r == -ENOMEM)) {
 		gaddr_t stop = end, next = end;
 
-		if (rt_range_after(start, &own) && own.start < end) {
+		if (mm_hole_in_locked(start, end, &own)) {
 			stop = max(own.start, start);
 			next = min(own.end, end);
 			hole = true;

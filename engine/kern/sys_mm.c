@@ -67,6 +67,31 @@ void mm_end(struct mm_change *c)
 	}
 }
 
+bool mm_hole_in_locked(gaddr_t start, gaddr_t end, struct rt_range *hole)
+{
+	bool own = rt_range_after(start, hole) && hole->start < end;
+	gaddr_t gap;
+
+	if (unlikely(shadow_any) && shadow_gap_in_locked(start, own ? max(hole->start, start) : end, &gap)) {
+		hole->start = gap;
+		hole->end = gap + PAGE_SIZE;
+		return true;
+	}
+	return own;
+}
+
+bool mm_hole_in(gaddr_t start, gaddr_t end, struct rt_range *hole)
+{
+	bool r;
+
+	if (likely(!shadow_any))
+		return mm_hole_in_locked(start, end, hole);
+	vma_lock();
+	r = mm_hole_in_locked(start, end, hole);
+	vma_unlock();
+	return r;
+}
+
 static int guest_prot(u64 prot)
 {
 	if ((prot & PROT_READ) && mm_read_implies_exec)
@@ -139,6 +164,8 @@ SYSCALL(mmap)
 				return r;
 		}
 	}
+	if (unlikely(eng.set.flags & GN_OPT_IBT) && prot & PROT_EXEC && !(flags & MAP_ANONYMOUS))
+		vflags |= marks_ibt((int)a[4]) ? VMA_IBT : 0;
 	if ((flags & MAP_TYPE) != MAP_PRIVATE)
 		vflags |= VMA_SHARED;
 	if (flags & MAP_GROWSDOWN)
@@ -233,7 +260,7 @@ static long do_mprotect(struct vcpu *v, long nr, const u64 a[6])
 		return sys4(nr, a[0], a[1], host_prot(a[2]), a[3]);
 	if (shadow_touches(start, end))
 		return shadow_mprotect(v, nr, a);
-	if (rt_range_after(start, &own) && own.start < end) {
+	if (mm_hole_in(start, end, &own)) {
 		cut = true; /* natively a hole, see above */
 		end = max(own.start, start);
 	}
@@ -341,13 +368,14 @@ static long do_mremap(struct vcpu *v, const u64 a[6], bool in_place)
 	gaddr_t old = a[0], to = a[4];
 	u64 old_len = PAGE_UP(a[1]), new_len = PAGE_UP(a[2]), flags = a[3];
 	struct mm_change src, dst = { v, 0, 0, false };
+	struct rt_range hole;
 	long r;
 
 	if (shadow_touches(old, old + max(old_len, PAGE_SIZE)))
 		return shadow_mremap(v, a);
 	if ((old & ~PAGE_MASK) || !mm_range_ok(old, old_len ? old_len : PAGE_SIZE))
 		return sys5(__NR_mremap, a[0], a[1], a[2], a[3], a[4]);
-	if (rt_owns(old, old + max(old_len, PAGE_SIZE)))
+	if (mm_hole_in(old, old + max(old_len, PAGE_SIZE), &hole))
 		return -EFAULT; /* natively nothing is mapped there */
 	if ((flags & MREMAP_FIXED) && mm_range_ok(to, new_len)) {
 		if (rt_owns(to, to + new_len))

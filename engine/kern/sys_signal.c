@@ -18,7 +18,10 @@ SYSCALL(rt_sigaction)
 		return -EINVAL;
 	if (a[1] && rt_copy_from_guest(&act, a[1], sizeof(act)))
 		return -EFAULT;
+	if (a[1])
+		act.flags &= ~(u64)SIG_IA32;
 	r = sig_action(v, (int)a[0], a[1] ? &act : NULL, &old);
+	old.flags &= ~(u64)SIG_IA32;
 	return r ? r : kern_put(a[2], &old, sizeof(old));
 }
 

@@ -11,7 +11,7 @@
 
 static struct vma *areas;
 static u32 used, cap;
-static struct rt_lock lock;
+static struct rt_lock lock __forked;
 
 void vma_lock(void)
 {

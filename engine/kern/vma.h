@@ -23,6 +23,7 @@ struct vcpu;
 #define VMA_WIPE 0x02      /* a shadow stack: MADV_WIPEONFORK, */
 #define VMA_DONTFORK 0x04  /* MADV_DONTFORK */
 #define VMA_CLEAN 0x100    /* a shadow stack that was read-only at a fork: its pages are copied before the CPU writes there */
+#define VMA_IBT 0x200      /* code of a file marked for indirect branch tracking, with --ibt */
 #define VMA_SHARED 0x08    /* MAP_SHARED */
 #define VMA_SHSTK 0x10     /* a shadow stack: prot says W, ordinary stores fault; never merged (kern/shadow.h) */
 #define VMA_GROWSDOWN 0x20 /* the kernel extends it downwards by itself */

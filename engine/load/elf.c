@@ -8,6 +8,7 @@
 #include <linux/mman.h>
 #include "kern/vma.h"
 #include "load/load.h"
+#include "rt/engine.h"
 
 #define PHDRS_MAX 65536 /* bytes; the kernel's limit */
 
@@ -63,6 +64,11 @@ long elf_open(struct elf_file *f, int fd, u64 size)
 	if (read_at(fd, f->ph, n, f->eh.e_phoff)) {
 		elf_close(f);
 		return -ENOEXEC;
+	}
+	if (unlikely(eng.set.flags & GN_OPT_IBT)) {
+		long features = elf_features(fd);
+
+		f->ibt = features > 0 && features & ELF_IBT;
 	}
 	return 0;
 }
@@ -307,7 +313,7 @@ static long map_segment(const struct elf_file *f, const Elf64_Phdr *ph, u64 bias
 		r = ph->p_memsz > ph->p_filesz ? clear_tail(f, ph, bias + ph->p_vaddr + ph->p_filesz) : 0;
 		if (r)
 			return r;
-		vma_set(lo, mid, prot);
+		vma_set_flags(lo, mid, prot, f->ibt && prot & PROT_EXEC ? VMA_IBT : 0);
 	}
 	if (mid < hi) { /* bss is read-write whatever the header says */
 		r = sys_6(__NR_mmap, mid, hi - mid, PROT_READ | PROT_WRITE,

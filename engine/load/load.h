@@ -48,10 +48,15 @@ struct elf_file {
 	u64 size;
 	Elf64_Ehdr eh;
 	Elf64_Phdr *ph; /* rt_map'ed, eh.e_phnum of them */
+	bool ibt;       /* --ibt, and it is marked for that */
 };
 /* reads and checks the headers; -ENOEXEC like the kernel, before anything is mapped */
 long elf_open(struct elf_file *f, int fd, u64 size) __must_check;
 void elf_close(struct elf_file *f);
+/* notes.c: GNU_PROPERTY_X86_FEATURE_1_AND of a file, 0 if it has none; -ENOEXEC: no ELF file */
+#define ELF_IBT 1
+#define ELF_SHSTK 2
+long elf_features(int fd);
 /* PT_INTERP: length of the path, 0 if there is none, -ENOEXEC, -EIO */
 long elf_interp(const struct elf_file *f, char path[GN_PATH_MAX]) __must_check;
 /* the guest's view of the stack: PT_GNU_STACK says PF_X */

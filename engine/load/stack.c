@@ -93,10 +93,6 @@ static u64 guest_aux(u64 type, u64 val, const struct elf_image *prog, u64 phnum,
 	return val;
 }
 
-/* rseq is answered ENOSYS: a libc must not see its size promised. From <linux/auxvec.h> of 6.3 */
-#define AUX_RSEQ_FEATURE_SIZE 27
-#define AUX_RSEQ_ALIGN 28
-
 void stack_finish(struct initial *in, const struct elf_image *prog, u64 phnum, gaddr_t interp_base)
 {
 	u64 words = 1 + in->argc + 1 + in->envc + 1, n = 0;
@@ -108,8 +104,6 @@ void stack_finish(struct initial *in, const struct elf_image *prog, u64 phnum, g
 	for (u64 i = 0; i < in->nauxv; i++) {
 		u64 type = in->auxv[2 * i], val = in->auxv[2 * i + 1];
 
-		if (type == AUX_RSEQ_FEATURE_SIZE || type == AUX_RSEQ_ALIGN)
-			continue;
 		eng.auxv[n++] = type;
 		eng.auxv[n++] = type == AT_EXECFN ? execfn
 						  : guest_aux(type, val, prog, phnum, interp_base, prog->entry);

@@ -27,6 +27,7 @@ rt_copy_to_guest:
 	add	$8, %rdi
 	jmp	1b
 3:	add	$8, %rcx
+	jz	.Lcopy_end
 2:	rep movsb
 .Lcopy_end:
 	xor	%eax, %eax

@@ -85,5 +85,6 @@ void rt_unlock(struct rt_lock *l)
 
 void rt_lock_after_fork(struct rt_lock *l)
 {
-	__atomic_store_n(&l->word, 0, __ATOMIC_RELAXED);
+	if (l->word) /* its page may not have been copied */
+		__atomic_store_n(&l->word, 0, __ATOMIC_RELAXED);
 }

@@ -11,8 +11,8 @@ struct rt_range rt_ranges[RT_RANGES];
 u32 rt_fault_nth;
 
 static u32 used;            /* entries in the table; the rest have end == 0 */
-static u32 seq;             /* odd while a writer is at work; pairs with read_begin()/read_retry() */
-static struct rt_lock lock;
+static u32 seq __forked;             /* odd while a writer is at work; pairs with read_begin()/read_retry() */
+static struct rt_lock lock __forked;
 
 static void write_begin(void)
 {

@@ -33,6 +33,9 @@ typedef u8 *hpc_t;   /* an address inside the code cache; never shown to the gue
 #define __noreturn __attribute__((noreturn))
 #define __printf(f, a) __attribute__((format(printf, f, a)))
 
+/* written around every fork: together, as each page of it is copied for the child and looked at anew by the parent */
+#define __forked __attribute__((section(".data.forked")))
+
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 

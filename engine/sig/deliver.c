@@ -61,6 +61,19 @@ static bool action_of(struct vcpu *v, int signo, struct ksigaction *act)
 	return act->handler > 1;
 }
 
+/* 32-bit code: with a shadow stack above 4 GiB the kernel's way to it ends in #GP. The engine has none to run it without, either */
+static void run_ia32(struct vcpu *v, int signo, const struct ksigaction *act)
+{
+	v->sig->restore_mask = false;
+	v->sig->mask |= act->mask | (act->flags & SA_NODEFER_ ? 0 : BIT(signo));
+	v->rip = act->handler;
+	if (!(v->shstk_features & 1))
+		rt_log_once("a signal handler in 32-bit code cannot run under gnomon");
+	if (signo == SIGSEGV)
+		action_die(v, SIGSEGV, NULL);
+	sig_fault(v, SIGSEGV, SI_KERNEL, 0, 13, 0);
+}
+
 static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act, const u8 *info)
 {
 	struct sigctx *s = v->sig;
@@ -68,6 +81,12 @@ static void run_handler(struct vcpu *v, int signo, const struct ksigaction *act,
 
 	if (unlikely(v->traced.again))
 		traced_end_call(v, act);
+	if (!rseq_interrupt(v))
+		action_die(v, SIGSEGV, NULL);
+	if (unlikely(act->flags & SIG_IA32)) {
+		run_ia32(v, signo, act);
+		return;
+	}
 	if (!frame_build(v, signo, act, mask, info, s->trap_err, s->trapno, s->cr2)) {
 		if (signo == SIGSEGV)
 			action_die(v, SIGSEGV, NULL);

@@ -223,7 +223,7 @@ static bool restore_ssp(struct vcpu *v)
 static void pop_token(struct vcpu *v, u64 frame)
 {
 	for (u64 t = v->twin_sp; t < shstk_top(v); t += 8) {
-		u64 word = shstk_word(t), ssp = word & ~SHSTK_TOKEN;
+		u64 word = shstk_word(v, t), ssp = word & ~SHSTK_TOKEN;
 
 		if (*shstk_rec(t) != frame || !(word & SHSTK_TOKEN))
 			continue;

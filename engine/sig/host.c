@@ -206,6 +206,11 @@ void sig_host_handler(int signo, u8 *info, struct kucontext *uc)
 	    cpu_up.write_fault(v, uc->cr2))
 		return;
 	fix = rt_fault_fixup(uc->rip);
+	if (!fix && signo == SIGSEGV && code == SI_KERNEL && rseq_has_area(v)) { /* the kernel does not like what is there */
+		queue(v, signo, info, uc);
+		take_to_engine(v, uc);
+		return;
+	}
 	if (!fix) {
 		if (!end_translation(v, signo, uc))
 			die_of_bug(signo, uc);

@@ -14,6 +14,7 @@
 struct ksigaction {
 	u64 handler, flags, restorer, mask;
 };
+#define SIG_IA32 0x02000000u /* in flags, within the engine: installed by a 32-bit call */
 struct kstack {
 	u64 sp;
 	s32 flags;

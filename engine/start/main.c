@@ -305,6 +305,7 @@ static void wire(void)
 	cpu_up.shadow = shadow_at;
 	cpu_up.int80 = kern_int80;
 	cpu_up.at_entry = marks_at_entry;
+	cpu_up.wants_endbr = marks_wants_endbr;
 	cpu_up.shadow_new = shadow_new;
 	cpu_child_init = kern_child_init;
 	cpu_up.vsyscall = eng.vsyscall ? kern_vsyscall : NULL;

@@ -3,6 +3,7 @@
  * One block: a run of guest instructions (xlate/run.c), then its record, its exits, its place in the tables. Called by
  * the dispatcher with cache_lock held, on an engine stack.
  */
+#include "xlate/critical.h"
 #include "xlate/template.h"
 
 struct xlate_opts xlate_opts;
@@ -85,7 +86,7 @@ static struct block *publish(struct xl *x, u32 glen, u8 flags, u8 res)
 	if (x->ret_id)
 		__builtin_memcpy(x->ret_id, &(u32){ block_id(b) }, 4);
 	x->a->next = (u8 *)(((u64)x->e.p + 15) & ~15ul);
-	return cache_block_publish(b, res & RES_STEP ? NULL : x->starts) ? b : NULL;
+	return cache_block_publish(b, res & RES_STEP || flags & BLOCK_CRITICAL ? NULL : x->starts) ? b : NULL;
 }
 
 static u8 *entry_for(struct exit *ex, struct block **to)
@@ -102,23 +103,40 @@ static u8 *entry_for(struct exit *ex, struct block **to)
 	return inside;
 }
 
+void xlate_link(struct exit *ex)
+{
+	struct block *to;
+	u8 *entry;
+
+	if (ex->to || ex->kind > EXIT_CALL || xlate_opts.one_insn)
+		return;
+	entry = entry_for(ex, &to);
+	if (entry)
+		cache_link(ex, to, entry);
+}
+
 /* stubs for all exits; then links what can be linked now */
 static bool settle_exits(struct block *b)
 {
 	if (!cache_stubs_make(b))
 		return false;
-	for (u32 i = 0; i < b->nexits && !xlate_opts.one_insn; i++) {
-		struct exit *ex = &block_exits(b)[i];
-		struct block *to;
-		u8 *entry;
-
-		if (ex->kind > EXIT_CALL)
-			continue;
-		entry = entry_for(ex, &to);
-		if (entry)
-			cache_link(ex, to, entry);
-	}
+	for (u32 i = 0; i < b->nexits; i++)
+		xlate_link(&block_exits(b)[i]);
 	return true;
+}
+
+/* the critical section that begins here, if it has a block of its own */
+static u32 critical_run(struct xl *x, u8 res, u8 *flags)
+{
+	struct critical *c = res & RES_STEP ? NULL : critical_at(x->pc);
+	u32 glen;
+
+	if (likely(!c) || !critical_confirm(c))
+		return 0;
+	glen = xl_critical(x, c, res);
+	if (glen)
+		*flags = BLOCK_CRITICAL | (glen > x->src->avail ? BLOCK_STRADDLE : 0);
+	return glen;
 }
 
 struct block *xlate_block(const struct xlate_source *src, u8 res)
@@ -135,14 +153,16 @@ struct block *xlate_block(const struct xlate_source *src, u8 res)
 	x->e = (struct emit){ x->a->next, x->a->next + XLATE_ROOM };
 	x->pc = src->pc;
 	x->code = src->code;
-	x->res = res & (u8)~RES_STEP;
+	x->res = res & (u8)~RES_KEYS;
 	x->nside = x->nexits = 0;
 	x->ret_id = NULL;
 	/* call entry, 6 bytes: recover_entry() knows it */
 	EMIT(&x->e, 0x49, 0x89, 0xe3); /* mov r11, rsp */
 	EMIT(&x->e, 0x4c, 0x89, 0xd4); /* mov rsp, r10 */
 	x->start = x->rec_start = x->e.p;
-	glen = xl_run(x);
+	glen = critical_run(x, res, &flags);
+	if (!glen)
+		glen = xl_run(x);
 	if (!glen)
 		glen = xl_straddler(x, &flags);
 	b = publish(x, glen, flags, res);

@@ -113,7 +113,7 @@ u8 *xlate_entry(struct block *b, enum block_entry kind)
 	p = miss ? open_entry(a, &e, 80) : NULL;
 	if (!p)
 		return NULL;
-	verify(&e, call ? G_R11 : G_R10, b->pc, miss);
+	verify(&e, call ? G_R11 : G_R10, b->pc | (b->res & RES_NOTRACK ? NOTRACK_TAG << NOTRACK_SHIFT : 0), miss);
 	jmp_rel32(&e, block_host(b) - (call ? RECIPE_ENTRY_LEN : 0));
 	b->entry[kind] = (u32)(p - a->base);
 	return p;

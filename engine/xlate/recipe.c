@@ -5,6 +5,7 @@
  */
 #include "xlate/decode.h"
 #include "xlate/recipe.h"
+#include "xlate/template.h"
 
 enum { H_RCX = 1, H_RSP = 4, H_R10 = 10, H_R11 = 11 };
 
@@ -168,6 +169,34 @@ static void recover_mem(const u8 *p, struct hregs *h, const struct recipe_slots 
 		h->r[tmp] = s->tmp;
 }
 
+/* where s1 and s2 are from the sequence in front of a critical section on */
+static void recover_critical(const struct block *b, const struct recipe_walk *at, struct hregs *h,
+			     const struct recipe_slots *s, struct recovered *out)
+{
+	u64 done = h->rip - (u64)block_host(b) - at->hoff;
+	struct recipe_walk w;
+	int s1, s2;
+
+	recipe_walk_init(&w, b);
+	while (recipe_walk_next(&w) && w.kind != RK_CS_IN)
+		;
+	if (at->hoff < w.hoff) /* registers on their way home */
+		return;
+	s1 = slot_move(block_host(b) + w.hoff, 0x89, SLOT_SPILL);
+	s2 = slot_move(block_host(b) + w.hoff + CS_SAVED1, 0x89, SLOT_TMP);
+	if (at->kind != RK_CS_IN)
+		done = at->hlen;
+	else if (done >= CS_RCX && done + CS_LAST < at->hlen)
+		h->r[H_RCX] = h->r[s2];
+	if (at->kind != RK_CS_IN || done >= CS_SAVED1)
+		h->r[s1] = s->spill;
+	if (at->kind != RK_CS_IN || done >= CS_SAVED2)
+		h->r[s2] = s->tmp;
+	for (u32 i = 0; at->kind == RK_CS_OUT && i < b->nexits; i++)
+		if (block_exits(b)[i].site - at->hoff < at->hlen)
+			out->rip = exit_target(&block_exits(b)[i]);
+}
+
 static void recover_record(const struct block *b, const struct recipe_walk *w, struct hregs *h,
 			   const struct recipe_slots *s, struct recovered *out)
 {
@@ -175,6 +204,10 @@ static void recover_record(const struct block *b, const struct recipe_walk *w, s
 
 	out->rip = b->pc + w->goff;
 	out->twin_sp = w->res & RES_R11_HOME ? s->tsp : h->r[H_R11];
+	if (unlikely(b->flags & BLOCK_CRITICAL)) {
+		recover_critical(b, w, h, s, out);
+		return;
+	}
 	switch (w->kind) {
 	case RK_CALL:
 		recover_call(start, h, start[0] == 0x65);

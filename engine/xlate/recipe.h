@@ -28,6 +28,8 @@ enum rkind {
 	RK_LOOP,     /* loop/jrcxz: only its first instruction changes guest state */
 	RK_MEM,      /* an instruction with another base register (operand.c); its code says which is in which slot */
 	RK_MEM_END,  /* gives the register back; the instruction is done */
+	RK_CS_IN,    /* in front of a critical section (critical.c) */
+	RK_CS_OUT,   /* behind it: on the way to where the exit in here leads */
 };
 
 struct recipe_walk {

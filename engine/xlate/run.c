@@ -3,8 +3,12 @@
  * A run of guest instructions into host code: the inner loop of translation. Plain instructions are copied as fast as
  * their lengths are known, the others get their template.
  */
+#include "xlate/critical.h"
 #include "xlate/decode_brief.h"
 #include "xlate/template.h"
+
+#define LEA 0x8d
+#define DESC_ALIGN 32 /* of a critical section's descriptor */
 
 static bool ends_block(const struct insn *in)
 {
@@ -55,8 +59,24 @@ bool xlate_copies(const struct insn *in)
 	return false;
 }
 
+/* loads it the address of a critical section's descriptor? */
+static void look_at_lea(struct xl *x, const struct insn *in)
+{
+	gaddr_t at;
+	s32 disp;
+
+	__builtin_memcpy(&disp, x->code + in->disp_off, 4);
+	at = x->pc + in->len + (u64)(s64)disp;
+	if (at % DESC_ALIGN)
+		return;
+	critical_guess(x->pc, at);
+	x->end = critical_next(x->pc + in->len, x->end);
+}
+
 static void translate_copy(struct xl *x, const struct insn *in)
 {
+	if (in->riprel && in->opcode == LEA && !in->map)
+		look_at_lea(x, in);
 	bring_home(x, in);
 	if (unlikely(insn_loads_rsp(in)))
 		xl_load_rsp(x, in);
@@ -163,7 +183,7 @@ enum stopped_by { BY_BRIEF, BY_OTHER, BY_END };
  */
 static enum stopped_by copy_plain(struct xl *x, struct run *r, struct insn_brief *b)
 {
-	const u8 *code = x->code, *end = x->src->code + x->src->avail;
+	const u8 *code = x->code, *end = code + (x->end - x->pc);
 	u8 *to = x->e.p, *side = x->side + x->nside;
 	const s64 moved = (s64)(x->pc - (u64)to);
 	enum stopped_by by = BY_OTHER;
@@ -182,6 +202,8 @@ static enum stopped_by copy_plain(struct xl *x, struct run *r, struct insn_brief
 		if (b->disp_off) {
 			__builtin_memcpy(&disp, code + b->disp_off, 4);
 			if (!fits_s32(disp + moved) || unlikely(xlate_opts.all_far))
+				break;
+			if (code[b->disp_off - 2] == LEA && !((pc + b->len + (u64)(s64)disp) % DESC_ALIGN))
 				break;
 			__builtin_memcpy(to + b->disp_off, &(s32){ (s32)(disp + moved) }, 4);
 		}
@@ -235,7 +257,6 @@ static bool translate_marked(struct xl *x, const struct insn *in)
 u32 xl_run(struct xl *x)
 {
 	const struct xlate_source *s = x->src;
-	const gaddr_t page_end = s->pc + s->avail;
 	struct run r = {
 		.known = cache_known_in(PAGE_DOWN(s->pc)),
 		.left = xlate_opts.one_insn ? 1 : XLATE_MAX_INSNS,
@@ -244,10 +265,11 @@ u32 xl_run(struct xl *x)
 	struct insn in;
 	bool ended = false;
 
+	x->end = critical_next(s->pc + 1, s->pc + s->avail);
 	do {
 		enum stopped_by by = copy_plain(x, &r, &brief);
 
-		if (by == BY_END || x->pc == page_end)
+		if (by == BY_END || x->pc == x->end)
 			break;
 		if (by == BY_BRIEF && brief_class(&brief) == INSN_JCC) {
 			translate_jcc(x, &brief);
@@ -255,12 +277,12 @@ u32 xl_run(struct xl *x)
 		}
 		if (by == BY_BRIEF)
 			insn_from_brief(&in, &brief, x->code, x->pc);
-		else if (insn_decode(&in, x->code, page_end - x->pc, x->pc))
+		else if (insn_decode(&in, x->code, x->end - x->pc, x->pc))
 			break;
 		ended = translate_marked(x, &in);
 		if (in.class == INSN_POPF) /* it may have set the trap flag: nothing else may run behind it (cpu/step.c) */
 			break;
-	} while (!ended && --r.left && x->pc < page_end && !is_known(r.known, x->pc));
+	} while (!ended && --r.left && x->pc < x->end && !is_known(r.known, x->pc));
 	if (x->pc != s->pc)
 		finish_run(x, ended, r.known);
 	return (u32)(x->pc - s->pc);

@@ -29,7 +29,10 @@
 #define SLOT_SWITCH_FROM 0x138 /* before */
 #define SLOT_SWITCH_TO 0x140   /* and after */
 #define SLOT_SLICE 0x148       /* where a register was added to RSP last */
-#define SLOT_LEFT 0x150 /* dword: the thread is gone for good */
+#define SLOT_RSEQ 0x150      /* address of the guest's rseq_cs; of SLOT_RSEQ_NONE where it has none */
+#define SLOT_RSEQ_USED 0x158 /* which of the two the critical section under way uses */
+#define SLOT_RSEQ_NONE 0x160 /* stands for a field; never 0 */
+#define SLOT_LEFT 0x168 /* dword: the thread is gone for good */
 
 /* tables behind struct vcpu, in the same reservation */
 #define VCPU_SIZE 0x4000

@@ -214,10 +214,30 @@ static void load_target(struct xl *x, const struct insn *in)
 	xl_away(x, RES_R11_HOME);
 }
 
+/* FS and GS override take the meaning of NOTRACK from 3E */
+static bool is_notrack(const struct xl *x, const struct insn *in)
+{
+	for (u32 i = 0; i < in->pfx_off; i++)
+		if (x->code[i] == 0x3e)
+			return !in->seg;
+	return false;
+}
+
+static void note_target(struct xl *x, const struct insn *in)
+{
+	mov_slot_r(&x->e, SLOT_TARGET, G_R10);
+	if (likely(!xlate_opts.ibt) || !is_notrack(x, in))
+		return;
+	EMIT(&x->e, 0x65, 0xc6, 0x04, 0x25);             /* mov byte gs:[SLOT_TARGET + 7], tag */
+	emit32(&x->e, SLOT_TARGET + NOTRACK_SHIFT / 8);
+	emit8(&x->e, (u8)NOTRACK_TAG);
+	xl_record(x, RK_PLAIN, 0);
+}
+
 void xl_call_ind(struct xl *x, const struct insn *in)
 {
 	load_target(x, in);
-	mov_slot_r(&x->e, SLOT_TARGET, G_R10);
+	note_target(x, in);
 	call_head(x, x->pc + in->len);
 	emit_align_rel32(&x->e, 1);
 	EMIT(&x->e, 0xe8);
@@ -230,7 +250,7 @@ void xl_call_ind(struct xl *x, const struct insn *in)
 void xl_jmp_ind(struct xl *x, const struct insn *in)
 {
 	load_target(x, in);
-	mov_slot_r(&x->e, SLOT_TARGET, G_R10);
+	note_target(x, in);
 	if (in->riprel) {
 		emit_align_rel32(&x->e, 1);
 		EMIT(&x->e, 0xe9);

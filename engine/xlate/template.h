@@ -33,6 +33,7 @@ struct xl {
 	u8 *ret_id;             /* where the RET that ends the block names it; NULL: no RET */
 	/* where instructions begin: a bit for each byte of the page, with any residency and with none; at the bits of
 	 * `bounds`, host offset * 4 + residency, by guest offset in the block. Forgotten after every block. */
+	gaddr_t end;            /* the page's, or where a critical section begins */
 	u64 bounds[PAGE_SIZE / 64], starts[PAGE_SIZE / 64];
 	u16 bound_at[XLATE_MAX_GLEN];
 };
@@ -47,6 +48,16 @@ void xl_forget_bounds(struct xl *x, u32 glen);
 u32 xl_run(struct xl *x);
 /* The first instruction alone: it crosses the page, or is cut off by a page that may not be executed. */
 u32 xl_straddler(struct xl *x, u8 *flags);
+
+/* The whole block of a critical section, with the bytes of it that are protected; 0: it cannot be */
+struct critical;
+u32 xl_critical(struct xl *x, struct critical *c, u8 res);
+/* where registers are in it (recipe.c): s1 and s2 are in their slots behind these bytes; in front of the last CS_LAST s2 holds
+ * rcx */
+#define CS_SAVED1 9
+#define CS_SAVED2 18
+#define CS_RCX 21
+#define CS_LAST 3
 
 /* closes the record that began at rec_start */
 void xl_record(struct xl *x, enum rkind kind, u32 glen);

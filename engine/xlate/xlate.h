@@ -18,12 +18,14 @@ struct xlate_source {
 	const u8 *straddle; /* 15+ bytes with the next page's beginning behind this page's end, when avail < 15
 			       and the next page is executable; NULL otherwise */
 	u32 straddle_len;
+	u32 beyond;         /* a critical section: bytes of the next page that belong to the same code */
 };
 
 struct xlate_opts {
 	bool one_insn;      /* chaos: one instruction a block */
 	bool pext;          /* tables of indirect entries are indexed by PEXT with the thread's mask */
 	bool all_far;       /* chaos: no RIP-relative operand is in reach */
+	bool ibt;           /* branches with NOTRACK tell so */
 	bool shstk;         /* false: calls and returns are copied by templates without a check */
 };
 extern struct xlate_opts xlate_opts;
@@ -32,6 +34,9 @@ extern struct xlate_opts xlate_opts;
  * it or into it. The block is published. NULL: out of memory or
  * table space (the caller flushes and tries again). */
 struct block *xlate_block(const struct xlate_source *src, u8 res);
+
+/* links the direct exit, if it is not yet and what it leads to is translated */
+void xlate_link(struct exit *x);
 
 /* is this instruction copied, as it is or with other registers? Not if it branches, or if the engine executes it */
 bool xlate_copies(const struct insn *in);

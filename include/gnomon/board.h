@@ -45,6 +45,7 @@ enum gn_enable {
 #define GN_OPT_STATS 0x04    /* engine prints counters at process exit on the log channel */
 #define GN_OPT_NO_FOLLOW 0x08 /* children that exec leave gnomon */
 #define GN_OPT_PEXT 0x10      /* the CPU has PEXT, and not in microcode */
+#define GN_OPT_IBT 0x20       /* indirect branches into code marked for it must find ENDBR64 */
 #define GN_OPT_CHAOS_TINY 0x100   /* test modes: tiny cache */
 #define GN_OPT_CHAOS_FLUSH 0x200  /* flush everything every few dispatches */
 #define GN_OPT_CHAOS_STEP 0x400   /* one guest instruction a block, never linked */
@@ -91,6 +92,8 @@ enum gn_class {
 	GN_OVERWRITTEN = 3,  /* the word changed between call and return */
 	GN_NEVER_CALLED = 4, /* push/ret, retpoline, return to a stub or JIT code */
 	GN_CP_OTHER = 5,     /* #CP by far return, iret, rstorssp */
+	GN_MISSING_ENDBR = 6, /* --ibt: an indirect jump or call to something else than ENDBR64 */
+	GN_CLASSES           /* one more than the last */
 };
 
 /* gnomon protect: what a violation leads to that is not recognised as unwinding or a switch of stacks */

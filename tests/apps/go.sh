@@ -7,8 +7,9 @@
 # expect: stack-switch hello gogo
 # may: never-called hello runtime.asyncPreempt*
 # may: unwind hello *
-# Goroutines run on stacks of their own, and the runtime switches between them. A recovered panic skips frames. Where the
-# thread's own stack lies in one mapping with the goroutine's, a way back to a frame that is still known looks like
+# may: stack-switch hello runtime.*
+# Goroutines run on stacks of their own, and the runtime switches between them: gogo, and mcall to the thread's own stack. They
+# are pieces of one mapping: until the first switch inside it has been seen, a way back to a frame that is still known looks like
 # unwinding (docs/deviations.md).
 set -eu
 export GOCACHE=$HOME/go-cache GOPATH=$HOME/go GOFLAGS=-mod=mod GO111MODULE=off CGO_ENABLED=0 GOTOOLCHAIN=local

@@ -6,10 +6,8 @@
 # expect: stack-switch server gogo
 # may: never-called server runtime.asyncPreempt*
 # may: unwind server *
-# may: overwritten server *
+# may: stack-switch server runtime.*
 # may: unwind libc.so.6 *
-# Goroutines' stacks are pieces of one mapping, and are used again: what a goroutine left behind is taken for the next one's
-# now and then, as an unwind or an overwritten address.
 # Go with thousands of goroutines, its own HTTP server and clients, signals, a child, collections while a loop must be preempted.
 set -eu
 export GOCACHE=$HOME/go-cache GOPATH=$HOME/go GOFLAGS=-mod=mod GO111MODULE=off CGO_ENABLED=0 GOTOOLCHAIN=local

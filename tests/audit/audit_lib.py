@@ -18,6 +18,8 @@ tmp = os.path.realpath(tempfile.mkdtemp(prefix="gnomon-audit."))
 os.chdir(tmp)
 count = failed = 0
 IBT, SHSTK = 1, 2
+with open(AUDIT, "rb") as f:
+    sanitizers = b"__asan_" in f.read()  # which need memory of their own
 FEATURE_1_AND, ISA_NEEDED, ISA_USED = 0xc0000002, 0xc0008002, 0xc0010002
 
 
@@ -67,7 +69,11 @@ def run(argv, setup=None, timeout=300, **kw):
 
 
 def audit(*args, **kw):
-    return run([G, "audit", *args], **kw)
+    """gnomon audit ARGS; with $VALGRIND its program runs under that"""
+    under = os.environ.get("VALGRIND", "").split()
+    if under:
+        kw.setdefault("env", dict(os.environ, PATH=build + ":" + os.environ["PATH"]))  # reports go through gnomon explain
+    return run([*under, AUDIT, *args] if under else [G, "audit", *args], **kw)
 
 
 class Result:
@@ -91,6 +97,16 @@ class Result:
 
 def result(*args, **kw):
     return Result(audit("--json", *args, **kw))
+
+
+def full_disk(argv, size="64k"):
+    """argv run beside `full`, a file system without room for more; None if this user may not make one"""
+    os.makedirs("full", exist_ok=True)
+    own = ["unshare", "-m"] if os.getuid() == 0 else ["unshare", "-rm"]
+    mount = 'mount -t tmpfs -o size=%s none full || exit 77; exec "$@"' % size
+    if not shutil.which("unshare") or run([*own, "sh", "-c", mount, "sh", "true"]).status:
+        return None
+    return run([*own, "sh", "-c", mount, "sh", *argv])
 
 
 def one(path, *args):

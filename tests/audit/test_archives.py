@@ -4,6 +4,7 @@
 nothing written to disk and bounded memory. Prints TAP."""
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import resource
@@ -111,7 +112,6 @@ ok("a program of one package, libraries of another", e.get("by_marks") == "vetoe
 ok("control.tar is no part of the package", not any("stub" in n for n in r.files), list(r.files))
 r = result("--level", "closure", p1)
 ok("a package alone: what it needs is missing", r.files["%s/prog.deb(usr/bin/prog)" % tmp]["by_marks"] == "incomplete", r.ran)
-r = result("--level", "closure", "--root", "root", "/../prog.deb") if False else None
 shutil.copy("prog.deb", "root/prog.deb")
 r = result("--level", "closure", "--root", "root", "/prog.deb")
 os.unlink("root/prog.deb")
@@ -195,6 +195,31 @@ r = result("--level", "closure", image_of("image2.tar", [1, 0], names))
 ok("container image: layers in the manifest's order", r.files.get(prog.replace("image.", "image2."), {}).get("by_marks") == "vetoed",
    r.files.get(prog.replace("image.", "image2.")), r.ran)
 
+
+
+def oci(folder, order):
+    """an image as OCI lays it out: blobs by their digests, of which one lists the layers"""
+    layers = [gzip.compress(layer("layer1"), mtime=0), gzip.compress(layer("layer2"), mtime=0)]
+    config = json.dumps({"rootfs": {"type": "layers", "diff_ids": []}}).encode()
+    sha = lambda b: hashlib.sha256(b).hexdigest()
+    listed = json.dumps({"schemaVersion": 2, "config": {"digest": "sha256:" + sha(config)},
+                         "layers": [{"digest": "sha256:" + sha(layers[i])} for i in order]}).encode()
+    for b in layers + [config, listed]:
+        write(folder + "/blobs/sha256/" + sha(b), b)
+    write(folder + "/index.json", json.dumps({"manifests": [{"digest": "sha256:" + sha(listed)}]}))
+    must(["tar", "-C", folder, "-cf", folder + ".tar", "."])
+    return sha(layers[0])
+
+
+for order, want_marks in (([0, 1], "enabled"), ([1, 0], "vetoed")):
+    name = "oci%d" % order[0]
+    first = oci(name, order)
+    e = result("--level", "closure", name + ".tar").files.get("%s/%s.tar(blobs/sha256/%s)(usr/bin/prog)" % (tmp, name, first), {})
+    ok("OCI image: %s" % want_marks, e.get("by_marks") == want_marks, e)
+    r = result("--level", "closure", name)
+    e = r.files.get("%s/%s/blobs/sha256/%s(usr/bin/prog)" % (tmp, name, first), {})
+    ok("OCI image in a folder: %s" % want_marks, e.get("by_marks") == want_marks, e, r.ran)
+
 # ---- static libraries in archives
 r = result("tree.tar")
 lost = [n for n in r.files if "mark-lost" in r.rules(n)]
@@ -236,6 +261,9 @@ ok("archives in archives, too deep", r.status == 3 and "too deep" in r.err, r)
 
 
 # ---- memory and size
+MOST = 200 << 10 if not sanitizers else 1 << 30
+
+
 def peak(*args, **kw):
     """(result, KiB) of an audit"""
     p = subprocess.Popen([AUDIT, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
@@ -266,7 +294,7 @@ with tarfile.open("huge.tar.gz", "w:gz", compresslevel=1) as t:
 r, kib = peak("--json", "huge.tar.gz")
 seen = [json.loads(x) for x in r.out.splitlines()]
 ok("members of 300 MiB each: marks by their beginning and end, %d MiB of memory" % (kib >> 10),
-   len([e for e in seen if e.get("kind") == "program" and e["shstk"]]) == 3 and kib < 200 << 10, r, kib)
+   len([e for e in seen if e.get("kind") == "program" and e["shstk"]]) == 3 and kib < MOST, r, kib)
 with tarfile.open("many.tar", "w") as t:
     for n in range(60000):
         info = tarfile.TarInfo("%06d.o" % n)
@@ -274,7 +302,7 @@ with tarfile.open("many.tar", "w") as t:
         info.size = len(data)
         t.addfile(info, io.BytesIO(data))
 r, kib = peak("-q", "many.tar")
-ok("60 000 members: %d MiB of memory" % (kib >> 10), r.status == 0 and kib < 200 << 10, r, kib)
+ok("60 000 members: %d MiB of memory" % (kib >> 10), r.status == 0 and kib < MOST, r, kib)
 with gzip.open("bomb.gz", "wb", compresslevel=9) as f:
     with tarfile.open(fileobj=f, mode="w|") as t:
         info = tarfile.TarInfo("zeros")
@@ -285,5 +313,5 @@ write("after/prog", prog)
 shutil.copy("bomb.tar.gz", "after/")
 r, kib = peak("after", "-l")
 ok("a bomb is told and given up, the rest is read, %d MiB of memory" % (kib >> 10), r.status == 3 and "bomb.tar.gz: gives out" in r.err and
-   "after/prog" in r.out and kib < 200 << 10, r, kib)
+   "after/prog" in r.out and kib < MOST, r, kib)
 done()

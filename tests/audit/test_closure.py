@@ -157,6 +157,15 @@ if run(["ldconfig", "-r", root]).status == 0 and os.path.exists(root + "/etc/ld.
     check_root("ld.so.cache")
 else:
     skip("verdicts in a root, ld.so.cache", "no ldconfig")
+# a folder that is a cycle of links is no folder, and not the root either
+lib(root + "/libturn.so", None, *NOLIBC, *CET)
+rprog("turns", *CET, "-Wl,-rpath,/turn1", needs=[root + "/libturn.so"])
+os.unlink(root + "/libturn.so.c")
+for a, b in ((1, 2), (2, 1)):
+    os.symlink("turn%d" % a, root + "/turn%d" % b)
+r = in_root("/usr/bin/turns")
+ok("a search path that is a cycle of links", r.files["/usr/bin/turns"]["by_marks"] == "incomplete", r.ran)
+os.unlink(root + "/usr/bin/turns")
 # links that lead out of the root stay in it
 os.unlink(root + "/lib")
 os.symlink("/usr/lib", root + "/lib")

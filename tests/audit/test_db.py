@@ -164,11 +164,16 @@ for n in (1, 2, 3):
 parts = [len(rows("part%d.db" % n, "SELECT 1 FROM file WHERE asked AND container IS NULL")) for n in (1, 2, 3)]
 ok("every file is in one part", sum(parts) == len([1 for e in whole.files.values() if e.get("asked", True) and "in" not in e]) and
    max(parts) < sum(parts), parts)
-merged = Result(audit("merge", "--db", "merged.db", "--json", "part1.db", "part2.db", "part3.db") if False else
-                audit("merge", "--db", "merged.db", "-q", "part1.db", "part2.db", "part3.db"))
+r = audit("merge", "--db", "merged.db", "-q", "part1.db", "part2.db", "part3.db")
 merged = Result(audit("show", "--db", "merged.db", "--json"))
 ok("merged parts are the whole", merged.files == whole.files, [(n, merged.files.get(n), whole.files[n]) for n in whole.files
                                                                if merged.files.get(n) != whole.files[n]][:3])
+for n in (1, 2, 3):
+    audit("import", "-q", "--db", "part%d.db" % n, "fiber.report")
+r = audit("merge", "--db", "seen.db", "-q", "part1.db", "part2.db", "part3.db")
+seen = lambda db: rows(db, "SELECT path, class, symbol, times FROM claims")
+ok("merged parts have the evidence of all", sorted(map(str, seen("seen.db"))) == sorted(str(x) for n in (1, 2, 3) for x in seen(
+    "part%d.db" % n)) and seen("seen.db"), seen("seen.db"), r)
 r = audit("merge", "--db", "merged.db", "part1.db")
 ok("merge does not overwrite", r.status == 125 and "there already" in r.err, r)
 env = dict(os.environ, SLURM_ARRAY_TASK_ID="12", SLURM_ARRAY_TASK_MIN="10", SLURM_ARRAY_TASK_COUNT="3")
@@ -216,7 +221,10 @@ ok("no database", r.status == 3 and "text.db: " in r.err and "lib1.so" in r.out,
 r = audit("--db", "nodir/x.db", "-l", "set")
 ok("in a folder that is not there", r.status == 3 and "nodir/x.db: " in r.err and "lib1.so" in r.out, r)
 before = read("whole.db")
-r = audit("--db", "whole.db", "-l", "set", "/usr/bin", setup=lambda: resource.setrlimit(
+os.makedirs("many")
+for n in range(300):
+    shutil.copy("a.o", "many/%03d.o" % n)
+r = audit("--db", "whole.db", "-l", "set", "many", setup=lambda: resource.setrlimit(
     resource.RLIMIT_FSIZE, (len(before) + 8192, len(before) + 8192)))
 ok("a full disk: told, the results are shown, the old contents stay", r.status == 3 and "whole.db: " in r.err and
    "lib1.so" in r.out and rows("whole.db", "PRAGMA integrity_check") == [("ok",)] and

@@ -19,6 +19,10 @@ def why_jit(path):
 cc("libLLVM-99.so", "int llvm;", "-shared", "-fPIC", "-nostdlib", "-Wl,-soname,libLLVM-99.so.1")
 cc("links", "int main(void) { return 0; }", "-Wl,--no-as-needed", "libLLVM-99.so")
 ok("jit: a library", why_jit("links") == ["links LLVM"], one("links"))
+for name, why in (("libpypy3.9-c.so", "links PyPy"), ("libguile-3.0.so.1", "links Guile, whose code is compiled as it runs")):
+    cc(name, "int engine;", "-shared", "-fPIC", "-nostdlib", "-Wl,-soname," + name)
+    cc("engine", "int main(void) { return 0; }", "-Wl,--no-as-needed", "./" + name)
+    ok("jit: " + name, why_jit("engine") == [why], one("engine"))
 cc("imports.so", "int pcre2_jit_compile_8(void *, int); int f(void) { return pcre2_jit_compile_8(0, 1); }", "-shared", "-fPIC")
 ok("jit: an import", why_jit("imports.so") == ["compiles regular expressions (PCRE2's JIT)"], one("imports.so"))
 cc("exports.so", "void __jit_debug_register_code(void) { }", "-shared", "-fPIC")

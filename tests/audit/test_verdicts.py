@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The verdicts are what a glibc built for CET comes to: closures made for it are run under `gnomon run` with each policy,
 and the program says whether its shadow stack is on, and whether its dlopen succeeds. CET_GLIBC names the C library's
-prefix (configured with --enable-cet). Prints TAP."""
+prefix (configured with --enable-cet). CET_ROOT names the root of a distribution that has such a C library (Ubuntu 24.04 is
+one): every program of it is begun with each policy, and a preloaded library says what came of it. Prints TAP."""
 import re
 
 from audit_lib import *
@@ -38,6 +39,58 @@ int main(int argc, char **argv)
 	return 0;
 }
 """
+# asks in a constructor, when ld.so has decided, and ends the program there
+PROBE = """
+static long call(long n, long a, long b, long c)
+{
+	long r;
+	__asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	return r;
+}
+__attribute__((constructor)) static void probe(void)
+{
+	unsigned long f = 0;
+	call(158, 0x5005, (long)&f, 0);
+	call(1, 9, (long)(f & 1 ? "on " : "off"), 3);
+	call(231, 0, 0, 0);
+}
+"""
+
+
+def begun(root, path, tunables):
+    """on or off; a descriptor of its own carries the answer: programs may be scripts' interpreters, daemons, anything"""
+    r, w = os.pipe()
+    os.dup2(w, 9, inheritable=True)
+    os.close(w)
+    ran = run([G, "run", "--", "chroot", root, "env", "GLIBC_TUNABLES=" + tunables, "LD_PRELOAD=/gnomon-probe.so", path],
+              pass_fds=[9], timeout=60)
+    os.close(9)
+    with os.fdopen(r) as f:
+        return f.read().strip() or repr(ran)
+
+
+def whole_root(root):
+    shutil.copy(cc("probe.so", PROBE, "-shared", "-fPIC", "-nostdlib", "-fcf-protection=full"), root + "/gnomon-probe.so")
+    try:
+        files = result("--root", root, "--level", "closure", "/").files
+        programs = sorted(n for n, e in files.items() if e["kind"] == "program" and e.get("interpreter", "").startswith("/lib64/ld-linux-x86")
+                          and "in" not in e and e["by_marks"] != "incomplete" and os.access(root + n, os.X_OK) and
+                          not os.stat(root + n).st_mode & 0o6000)  # those run natively
+        differ, on = [], 0
+        for n in programs:
+            for policy, t in TUNABLES.items():
+                real, said = begun(root, n, t), "on" if files[n]["policies"][policy] else "off"
+                on += real == "on"
+                if real != said:
+                    differ.append((n, policy, said, real))
+        ok("%d programs of %s, five policies each, %d times on" % (len(programs), os.path.basename(root), on),
+           programs and on and not differ, *differ[:20])
+    finally:
+        os.unlink(root + "/gnomon-probe.so")
+
+
+if os.environ.get("CET_ROOT"):
+    whole_root(os.path.abspath(os.environ["CET_ROOT"]))
 if not os.path.exists(LD):
     skip("verdicts", "no glibc built for CET in CET_GLIBC=" + CET)
     done()

@@ -234,6 +234,17 @@ def t_log_fd():
     eq(sh(["check", "--json-fd=99", "true"]), (125, "", "gnomon: --json-fd 99: Bad file descriptor\n"))
 
 
+def t_own_descriptors():
+    """what is opened for --json-fd and --log-fd is none of the program's"""
+    with open(os.path.join(tmp, "own"), "w") as f:
+        fds = [fcntl.fcntl(f, fcntl.F_DUPFD, 100) for _ in range(2)] # above what ls opens
+        p = subprocess.run([G, "check", "--json-fd=%d" % fds[0], "--log-fd=%d" % fds[1], "--", "ls", "/proc/self/fd"],
+                           pass_fds=fds, stdout=subprocess.PIPE, text=True)
+    for fd in fds:
+        os.close(fd)
+    eq((p.returncode, {str(fd) for fd in fds} & set(p.stdout.split())), (0, set()))
+
+
 def t_report_file():
     """--report and explain agree; unwritable and full files are told"""
     path = os.path.join(tmp, "r")

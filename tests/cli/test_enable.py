@@ -27,8 +27,25 @@ for who, prog, want in (
         ("always", static, "status 1 enable 0\n"),
         ("always", bare, "status 1 enable 0\n"),
         ("always", dynamic, "status 1 enable 0\n")):
-    s, out, err = run([G, "run", "--enable=" + who, "--", prog])
+    s, out, err = run([G, "run", "--engine=soft", "--enable=" + who, "--", prog])
     ok("%s, %s" % (who, os.path.basename(prog)), (s, out, err) == (0, want, ""), s, out, err)
+
+# tools/mark_elf: in the place of another property, in that of the build id
+no_property = compiled("no_property", "tests/cli/ibt.c", flags=["-nostdlib", "-static", "-O2", "-fcf-protection=none", "-fno-stack-protector",
+                                                               "-mgeneral-regs-only", "-Wl,--build-id"])
+late = put("late", open(bare, "rb").read())
+for prog in (late, no_property):
+    size = os.path.getsize(prog)
+    s, out, err = run([TOP + "/tools/mark_elf", prog])
+    marks = run(["readelf", "-nW", prog])[1]
+    ok("marked in place, " + os.path.basename(prog), (s, out) == (0, "1 marked, 0 not\n") and "SHSTK" in marks and
+       os.path.getsize(prog) == size, s, out, err, marks)
+s, out, err = run([G, "run", "--engine=soft", "--enable=marked", "--", late])
+ok("marked, late", (s, out, err) == (0, "status 1 enable -1\n", ""), s, out, err)
+s, out, err = run([G, "run", "--", no_property, "call"])
+ok("it runs as before", (s, out, err) == (0, "", ""), s, out, err)
+s, out, err = run([TOP + "/tools/mark_elf", put("text", b"no program")])
+ok("what is no program is left alone", (s, out) == (0, "0 marked, 0 not\n"), s, out, err)
 
 deny = put("deny", ("# known to be marked wrongly\n\n/nothing\n%s\n" % static).encode())
 for prog, want in ((static, "status 0 enable -1\n"), (bare, "status 0 enable 0\n")):

@@ -58,6 +58,62 @@ same("python", ["/usr/bin/python3", "-c", "import threading, re, json, ctypes, s
                 "def f(n): return f(n + 1)\n"
                 "try: f(0)\nexcept RecursionError: print('deep')\n"
                 "print(subprocess.run(['/bin/echo', 'x'], capture_output=True))"])
+via_register = compiled("register_switch", "tests/cli/register_switch.c", flags=["-O2"])
+same("a switch called through a register", [via_register])
+s, out, err = run([*P, "-q", "--", via_register, "pivot"])
+ok("stopped: a pivot called through a register", s == -11 and out == "", s, out, err)
+same("fibers in one mapping, entered by jumps, that end", [compiled("jump_switch", "tests/viol/jump_switch.c", flags=FLAGS)],
+     ["-q", "--policy=stack-switch=allow"])
+put("t.rb", b"""
+f = Fiber.new { |x| 5.times { |i| x = Fiber.yield(x + i) }; :done }
+p f.resume(1), f.resume(2)
+e = Enumerator.new { |y| 3.times { |i| y << i * i } }
+p e.next, e.next, e.next
+begin; e.next; rescue StopIteration => x; p x.class; end
+p 4.times.map { |i| Thread.new { (1..1000).sum + i } }.map(&:value)
+catch(:a) { 10.times { throw :a } }
+""")
+put("t.php", b"""<?php
+$f = new Fiber(function ($x) { for ($i = 0; $i < 5; $i++) $x = Fiber::suspend($x + $i); return 'done'; });
+echo $f->start(1), $f->resume(2), "\n";
+try { throw new Exception("e"); } catch (Exception $e) { echo $e->getMessage(), preg_match('/a+b/', 'caaab'), "\n"; }
+""")
+put("t.lua", b"""
+local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end
+local co = coroutine.wrap(function(x) for i = 1, 5 do x = coroutine.yield(x + i) end end)
+print(fib(22), co(1), co(2), pcall(function() error('x') end))
+""")
+put("t.py", b"""
+def g(): yield from range(3)
+def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)
+try: raise ValueError(fib(20))
+except ValueError as e: print(e, list(g()))
+""")
+put("greenlets.py", b"""
+import greenlet
+def f(x):
+    for i in range(5): x = greenlet.getcurrent().parent.switch(x + i)
+for k in range(20):
+    g = greenlet.greenlet(f)
+    print([g.switch(i) for i in range(5)])
+""")
+put("T.java", b"""
+public class T {
+    static int fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+    public static void main(String[] a) {
+        try { ((Object)null).toString(); } catch (NullPointerException e) { System.out.println(fib(25)); }
+    }
+}
+""")
+for program, script in (("ruby", "t.rb"), ("php", "t.php"), ("luajit", "t.lua"), ("pypy3", "t.py")):
+    if shutil.which(program):
+        same(program, [program, script])
+if run(["/usr/bin/python3", "-c", "import greenlet"])[0] == 0:
+    same("greenlet, which exchanges what is on its stack", ["/usr/bin/python3", "greenlets.py"],
+         ["-q", "--policy=stack-switch=allow"])
+if shutil.which("java"):
+    same("java, whose generated code returns to what nobody called, and is left by changed return addresses",
+         ["java", "-Xmx256m", "T.java"], ["-q", "--policy=all=allow"], timeout=120)
 if shutil.which("node"):
     same("node, whose generated code returns to what nobody called", ["node", "-p", "[3, 1, 2].sort().map(x => x * 2)"],
          ["-q", "--policy=never-called=allow,overwritten=allow"])

@@ -16,7 +16,7 @@ os.chdir(TMP)
 
 def same(name, argv):
     want = run(argv)
-    got = run([G, "run", "--", *argv])
+    got = run([G, "run", "--engine=soft", "--", *argv])
     ok(name, got == want, want, got)
 
 
@@ -33,7 +33,24 @@ same("threads and children of python", [
 on = compiled("shstk_on", "tests/cli/shstk_on.c", flags=["-static"])
 s, out, err = run([on])
 ok("asking for a shadow stack, natively", s == 0 and "fib 6765" in out and "fib 55" in out, s, out, err)
-s, out, err = run([G, "run", "--", on])
+s, out, err = run([G, "run", "--engine=soft", "--", on])
 ok("asking for a shadow stack", (s, out, err) == (0, "enable 0 fib 6765 status 1 ssp 1\ndisable 0 fib 55 ssp 0\n", ""), s, out, err)
+
+# gnomon itself under gnomon has a machine with shadow stacks; what it runs natively there is under the outer one
+NATIVE = [G, "run", "--engine=soft", "--", G, "run"]
+GIVEN = (0, "enable 0 fib 6765 status 1 ssp 1\ndisable 0 fib 55 ssp 0\n", "")
+for which in ("hard", "auto"):
+    got = run([*NATIVE, "--engine=" + which, "--", on])
+    ok("--engine=%s where the machine has shadow stacks" % which, got == GIVEN, got)
+s, out, err = run([*NATIVE, "--engine=hard", "--", os.path.join(TMP, "nothing")])
+ok("--engine=hard, no such program", (s, out) == (127, "") and "nothing" in err, s, out, err)
+s, out, err = run([*NATIVE, "--engine=hard", "--enable=always", "--", on])
+ok("--engine=hard with what only the software does", (s, out) == (125, "") and "--enable" in err and err.count("\n") == 1, s, out, err)
+got = run([G, "run", "--engine=auto", "--", on])
+ok("--engine=auto here", got == GIVEN, got)
+s, out, err = run([G, "run", "--engine=hard", "--", on])
+ok("--engine=hard here: one line where it cannot", (s, out, err) == GIVEN or s == 125 and err.count("\n") == 1 and "hard" in err, s, out, err)
+s, out, err = run([G, "run", "--engine=fast", "--", on])
+ok("an engine that is none", s == 125 and "fast" in err, s, out, err)
 
 done()

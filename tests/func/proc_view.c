@@ -88,8 +88,6 @@ static void show_auxv(void)
 		unsigned long v = a->a_un.a_val;
 
 		switch (a->a_type) {
-		case 27: case 28: /* AT_RSEQ_*: docs/deviations.md */
-			continue;
 		case AT_SYSINFO_EHDR: printf("aux vdso %d\n", !memcmp((char *)v, ELFMAG, 4)); break;
 		case AT_BASE: printf("aux base %d\n", !v || !memcmp((char *)v, ELFMAG, 4)); break;
 		case AT_PHDR: printf("aux phdr %d\n", v > (unsigned long)__executable_start && v < (unsigned long)etext); break;

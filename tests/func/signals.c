@@ -150,44 +150,45 @@ int main(void)
 	timer(0, 0);
 	CHECK(hits > 5);
 
-	/* EINTR */
+	/* EINTR. The timer goes on: a signal that comes before the call has begun does not interrupt it */
 	CHECK(pipe(fd) == 0);
 	hits = 0;
 	on(SIGALRM, count, 0);
-	timer(5000, 0);
+	timer(5000, 5000);
 	CHECK_EQ(read(fd[0], &c, 1), -1);
 	CHECK_EQ(errno, EINTR);
-	timer(5000, 0);
 	CHECK_EQ(poll(NULL, 0, -1), -1);
 	CHECK_EQ(errno, EINTR);
-	timer(5000, 0);
 	CHECK_EQ(nanosleep(&(struct timespec){ 10, 0 }, &ts), -1);
 	CHECK_EQ(ts.tv_sec, 9);
-	timer(5000, 0);
 	CHECK_EQ(pause(), -1);
-	CHECK_EQ(hits, 4);
+	timer(0, 0);
+	CHECK(hits >= 4);
 	/* SA_RESTART: read goes on, poll does not */
+	hits = 0;
 	on(SIGALRM, count, SA_RESTART);
-	timer(5000, 0);
 	if (fork() == 0) {
 		usleep(60000);
 		_exit(write(fd[1], "x", 1) != 1);
 	}
+	timer(5000, 5000);
 	CHECK_EQ(read(fd[0], &c, 1), 1);
 	CHECK_EQ(wait(&status) > 0 && status == 0, 1);
-	timer(5000, 0);
+	CHECK(hits > 0);
 	CHECK_EQ(poll(NULL, 0, -1), -1);
 	CHECK_EQ(errno, EINTR);
-	CHECK_EQ(hits, 6);
 	/* a restarted wait */
-	timer(5000, 0);
+	timer(0, 0);
+	hits = 0;
 	if (fork() == 0) {
 		usleep(60000);
 		_exit(7);
 	}
+	timer(5000, 5000);
 	CHECK(wait(&status) > 0);
 	CHECK_EQ(status, 7 << 8);
-	CHECK_EQ(hits, 7);
+	timer(0, 0);
+	CHECK(hits > 0);
 
 	/* blocked, pending, delivered in order on unblocking */
 	on(SIGUSR1, nest, 0);

@@ -86,11 +86,8 @@ void __attribute__((used)) begin(void)
 		}
 	av = (Elf64_auxv_t *)(envp + n + 1);
 	for (; av->a_type; av++) {
-		/* 27, 28: restartable sequences, which the engine does not offer */
-		if (av->a_type != 27 && av->a_type != 28) {
-			check_hex(av->a_type);
-			check_puts(" ");
-		}
+		check_hex(av->a_type);
+		check_puts(" ");
 		if (av->a_type < 64) {
 			CHECK(!(seen >> av->a_type & 1));
 			seen |= 1ul << av->a_type;

@@ -6,13 +6,6 @@
 #include "args.h"
 #include "code.h"
 
-int cmd_scan(const struct command *c, struct options *o) { return 0; }
-int cmd_diff(const struct command *c, struct options *o) { return 0; }
-int cmd_query(const struct command *c, struct options *o) { return 0; }
-int cmd_import(const struct command *c, struct options *o) { return 0; }
-int cmd_merge(const struct command *c, struct options *o) { return 0; }
-int cmd_show(const struct command *c, struct options *o) { return 0; }
-
 static struct worker *fuzz_worker(void)
 {
 	static struct options o = { .root = "/", .rootfd = -1, .level = LEVEL_CODE, .quiet = true };
@@ -26,8 +19,10 @@ static struct worker *fuzz_worker(void)
 	return &w;
 }
 
-/* arenas are never given back: the address space of a fuzzing run is large enough, its lists are not kept */
+/* what one input left behind */
 static void fuzz_forget(struct worker *w)
 {
-	w->n = w->nlinks = w->ntexts = w->nproblems = 0;
+	w->r.n = w->r.nlinks = w->r.ntexts = w->r.nproblems = 0;
+	strmap_free(&w->names);
+	arena_free(&w->mem);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A whole ELF image in memory: headers, notes, dynamic section, functions, code rules, strings.
- * sources: audit/args.c audit/closure.c audit/code.c audit/dynamic.c audit/file.c audit/flow.c audit/flow_end.c audit/funcs.c
- * sources: audit/guess.c audit/image.c audit/img.c audit/jit.c audit/ldcache.c audit/ldso.c audit/linker.c audit/load.c
- * sources: audit/mem.c audit/member.c audit/msg.c audit/notes.c audit/notes_dlopen.c audit/object.c audit/pack.c audit/pool.c
- * sources: audit/progress.c audit/root.c audit/results.c audit/rules.c audit/summary.c audit/text.c audit/tree.c audit/tree_fill.c
- * sources: audit/trigger.c audit/value.c audit/walk.c
- * libs: -larchive -lZydis -lpthread */
+ * sources: audit/code.c audit/dynamic.c audit/flow.c audit/flow_data.c audit/flow_end.c audit/funcs.c audit/guess.c
+ * sources: audit/image.c audit/img.c audit/jit.c audit/linker.c audit/mem.c audit/msg.c audit/notes.c
+ * sources: audit/notes_dlopen.c audit/obj.c audit/object.c audit/progress.c audit/results.c audit/rules.c
+ * sources: audit/text.c audit/trigger.c audit/value.c
+ * libs: -lZydis -lpthread */
 #include <stdlib.h>
 #include <string.h>
 

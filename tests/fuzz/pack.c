@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* An archive as a file: packages, tar archives, static libraries, archives in archives.
- * sources: audit/args.c audit/closure.c audit/code.c audit/dynamic.c audit/file.c audit/flow.c audit/flow_end.c audit/funcs.c
- * sources: audit/guess.c audit/image.c audit/img.c audit/jit.c audit/ldcache.c audit/ldso.c audit/linker.c audit/load.c
- * sources: audit/mem.c audit/member.c audit/msg.c audit/notes.c audit/notes_dlopen.c audit/object.c audit/pack.c audit/pool.c
- * sources: audit/progress.c audit/root.c audit/results.c audit/rules.c audit/summary.c audit/text.c audit/tree.c audit/tree_fill.c
- * sources: audit/trigger.c audit/value.c audit/walk.c
+ * sources: audit/code.c audit/dynamic.c audit/file.c audit/flow.c audit/flow_data.c audit/flow_end.c audit/funcs.c
+ * sources: audit/guess.c audit/image.c audit/img.c audit/jit.c audit/linker.c audit/mem.c audit/member.c audit/msg.c
+ * sources: audit/notes.c audit/notes_dlopen.c audit/obj.c audit/object.c audit/pack.c audit/pack_input.c
+ * sources: audit/pack_kind.c audit/progress.c audit/results.c audit/root.c audit/rules.c audit/text.c audit/trigger.c
+ * sources: audit/value.c
  * libs: -larchive -lZydis -lpthread */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "fuzz_audit.h"
-#include "walk.h"
+#include "file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {

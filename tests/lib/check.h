@@ -69,10 +69,27 @@ static inline void check_exit(int status)
 #define CHECK_STR2(x) #x
 #define CHECK_STR(x) CHECK_STR2(x)
 
+/* with CHECK_TELL each check says what it saw where it expects a constant: what tests/shstk records on a real kernel */
+#ifdef CHECK_TELL
+#define check_tell(what, got, constant)                                          \
+	do {                                                                     \
+		if (constant) {                                                  \
+			check_puts(what " ");                                    \
+			check_hex(got);                                          \
+			check_puts("\n");                                        \
+			check_flush();                                           \
+		}                                                                \
+	} while (0)
+#else
+#define check_tell(what, got, constant)
+#endif
+
 #define CHECK(cond)                                                              \
 	do {                                                                     \
+		int holds_ = !!(cond);                                           \
 		check_count++;                                                   \
-		if (!(cond)) {                                                   \
+		check_tell(#cond, holds_, 1);                                    \
+		if (!holds_) {                                                   \
 			check_failed++;                                          \
 			check_puts("not ok - " __FILE__ ":" CHECK_STR(__LINE__) ": " #cond "\n"); \
 			check_flush();                                           \
@@ -83,6 +100,7 @@ static inline void check_exit(int status)
 	do {                                                                     \
 		check_word got_ = (check_word)(got), want_ = (check_word)(want); \
 		check_count++;                                                   \
+		check_tell(#got, got_, __builtin_constant_p(want));              \
 		if (got_ != want_) {                                             \
 			check_failed++;                                          \
 			check_puts("not ok - " __FILE__ ":" CHECK_STR(__LINE__) ": " #got " is "); \

@@ -13,7 +13,7 @@ SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3, "far": 1}
 def environment(work, **more):
     env = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": work, "TMPDIR": work, "TZ": "UTC0", "TERM": "dumb",
            "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": "1700000000"}
-    env.update({k: v for k, v in os.environ.items() if k in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "VALGRIND")})
+    env.update({k: v for k, v in os.environ.items() if k in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "VALGRIND", "CET_GLIBC")})
     env.update(more)
     return env
 
@@ -25,7 +25,7 @@ def which(name):
 # what a test's leading comment may say, one `key: value` a line
 KEYS = ("flags", "cc", "variant", "args", "launcher", "timeout", "needs", "modes", "verdict", "expect", "stderr", "skip-check",
         "mode-reason", "large", "libs", "status", "so", "alone", "stop-status", "optional", "setup", "may", "long", "fuzz",
-        "campaign", "also", "tunables", "truth")
+        "campaign", "also", "tunables")
 
 
 def directives(path):

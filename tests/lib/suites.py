@@ -238,7 +238,7 @@ SUITES = {
     "smc": lambda opt: programs(opt, "smc"),
     "ptrace": lambda opt: programs(opt, "ptrace"),
     "shstk": lambda opt: programs(opt, "shstk"),
-    "cet": lambda opt: programs(opt, "cet"),
+    "cet": lambda opt: programs(opt, "cet") + scripts(opt, "cet"),
     "apps": apps.apps,
     # longer than anybody waits for
     "fuzz": lambda opt: unit(opt, "fuzz") + fuzzing.targets(opt),

@@ -9,13 +9,16 @@ sleeps are a thousand times as long here; nothing else is changed.
 
 usage: upstream.py [--build DIR] [--source DEB | FOLDER]; without --source: linux-source-* of sid, by apt-get
 """
-import glob
 import os
 import re
 import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+sys.dont_write_bytecode = True
+import linux_source  # noqa: E402
+
 args = sys.argv[1:]
 build = os.path.abspath(args[args.index("--build") + 1]) if "--build" in args else os.path.join(TOP, "build")
 source = args[args.index("--source") + 1] if "--source" in args else None
@@ -25,8 +28,6 @@ WRAP = """#include <unistd.h>
 int __real_usleep(useconds_t us);
 int __wrap_usleep(useconds_t us) { return __real_usleep(1000 * us); }
 """
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 number = failed = 0
 
 
@@ -37,49 +38,6 @@ def say(name, good, why=""):
     print("%sok %d - %s" % ("" if good else "not ", number, name), flush=True)
     for line in why.splitlines() if not good else []:
         print("# " + line)
-
-
-def apt(*argv):
-    """apt-get and apt-cache that know sid and nothing of this machine's packages"""
-    conf = os.path.join(WORK, "apt.conf")
-    if not os.path.exists(conf):
-        for d in ("lists/partial", "cache/archives/partial"):
-            os.makedirs(os.path.join(WORK, d), exist_ok=True)
-        with open(os.path.join(WORK, "sources.list"), "w") as f:
-            f.write("deb [signed-by=%s] %s sid main\n" % (KEYRING, MIRROR))
-        with open(conf, "w") as f:
-            f.write("""Dir::Etc::sourcelist "%s/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::State::lists "%s/lists";
-Dir::Cache "%s/cache";
-""" % (WORK, WORK, WORK))
-    return subprocess.run(argv, cwd=WORK, env=dict(os.environ, APT_CONFIG=conf), check=True, stdout=subprocess.PIPE,
-                          text=True).stdout
-
-
-def package():
-    """the newest one that has the test"""
-    kept = glob.glob(os.path.join(WORK, "linux-source-*.deb"))
-    if kept:
-        return kept[0]
-    apt("apt-get", "-q", "update")
-    names = re.findall(r"^linux-source-(\d+)\.(\d+) ", apt("apt-cache", "search", "--names-only", "^linux-source-[0-9.]+$"), re.M)
-    newest = max((int(a), int(b)) for a, b in names)
-    if newest < (7, 2):
-        raise OSError("sid has no Linux 7.2")
-    apt("apt-get", "-q", "download", "linux-source-%d.%d" % newest)
-    return glob.glob(os.path.join(WORK, "linux-source-*.deb"))[0]
-
-
-def unpacked(deb):
-    """the few folders that the test is built from"""
-    to = os.path.join(WORK, "linux")
-    os.makedirs(to, exist_ok=True)
-    subprocess.run(["/bin/bash", "-o", "pipefail", "-c",
-                    "dpkg-deb --fsys-tarfile \"$1\" | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' | "
-                    "tar -xJ -C \"$2\" --strip-components=1 --wildcards '*/tools/testing/selftests/futex/*' "
-                    "'*/tools/testing/selftests/kselftest*.h'", "bash", deb, to], check=True)
-    return to
 
 
 def built(linux):
@@ -100,13 +58,13 @@ def passed(argv):
 
 
 os.makedirs(WORK, exist_ok=True)
-if not source:
-    try:
-        source = package()
-    except (OSError, subprocess.CalledProcessError) as e:
-        print("1..0 # SKIP no source of Linux 7.2 or later: %s" % e)
-        sys.exit(0)
-exe = built(source if os.path.isdir(source) else unpacked(source))
+if source:
+    os.environ["SOURCE"] = source
+try:
+    exe = built(linux_source.folder(WORK))
+except (OSError, subprocess.CalledProcessError) as e:
+    print("1..0 # SKIP no source of Linux 7.2 or later: %s" % e)
+    sys.exit(0)
 print("# natively, on Linux %s: %d of %d" % (os.uname().release, *passed([exe])[:2]))
 for command in (["run"], ["check", "-q"], *(["check", "-q", "-X", k] for k in ("tiny", "flush", "step"))):
     n, of, text = passed([GNOMON, *command, "--", exe])

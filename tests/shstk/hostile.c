@@ -12,6 +12,9 @@
 #define CASES 150
 #define AREA 0x230000000000ul
 #define PAGES 8
+#ifndef MANY
+#define MANY 30000 /* a million takes half a minute */
+#endif
 
 static unsigned seed = 1;
 
@@ -42,7 +45,8 @@ INLINE void change(void)
 	static const int prots[] = { 0, 1, 3, 3, 3 };
 	long r;
 
-	switch (rnd(12)) {
+	switch (rnd(13)) {
+	case 11: r = sc(SYS_mremap, at, 0x2000, 0x1000, 0); break;
 	case 0: r = sc(SYS_munmap, at, len); break;
 	case 1: r = sc(SYS_mprotect, at, len, prots[rnd(5)]); break;
 	case 2: r = sc(SYS_madvise, at, len, 4); break;
@@ -181,6 +185,84 @@ static void zeroed(void)
 		sc(SYS_madvise, p, 0x4000, 4);
 }
 
+/* a thread runs on it meanwhile */
+#define UNDER_A_THREAD(name, change)                                               \
+	static void name(void)                                                     \
+	{                                                                          \
+		ul p;                                                              \
+                                                                                   \
+		enable();                                                          \
+		p = map_ss(AREA, 0x4000, 1);                                       \
+		(void)THREAD_ON(p + 0x3ff8, stacks[0] + sizeof(stacks[0]));        \
+		wait_loops(10);                                                    \
+		if (change)                                                        \
+			quit(1);                                                   \
+		wait_loops(~0ul); /* for the signal that ends us */                \
+		quit(0);                                                           \
+	}
+UNDER_A_THREAD(moved_away, sc(SYS_mremap, p, 0x4000, 0x4000, 3, p + 0x100000) != (long)p + 0x100000)
+UNDER_A_THREAD(cut_off, sc(SYS_munmap, p + 0x3000, 0x1000))
+UNDER_A_THREAD(forbidden, sc(SYS_mprotect, p, 0x4000, PROT_NONE))
+UNDER_A_THREAD(replaced, sc(SYS_mmap, p, 0x4000, 3, 0x32, -1, 0) != (long)p)
+
+/* to the other stack, leaving a token on this one; back the next time. Signals come at any place of it */
+#define PIVOT(other)                       \
+	do {                               \
+		ul here_ = rdssp() - 8;    \
+		rstorssp(other);           \
+		saveprevssp();             \
+		(other) = here_;           \
+	} while (0)
+
+static void pivot_storm(void)
+{
+	struct sigaction sa = { .sa_handler = on_usr };
+	struct { long every[2], first[2]; } often = { { 0, 100 }, { 0, 100 } };
+	ul other;
+	int st;
+
+	catch_faults();
+	sigaction(SIGALRM, &sa, NULL);
+	enable();
+	other = map_ss(0, 0x4000, 1) + 0x3ff8;
+	sc(SYS_setitimer, 0, &often, 0);
+	for (int i = 0; i < 20000; i++) {
+		long child;
+
+		PIVOT(other);
+		nested(5);
+		if (i % 100)
+			continue;
+		child = sc(SYS_fork);
+		if (!child) {
+			for (int n = 0; n < 20; n++) {
+				PIVOT(other);
+				nested(3);
+				sc(SYS_tgkill, sc(SYS_getpid), sc(SYS_gettid), SIGALRM);
+			}
+			quit(5);
+		}
+		while (sc(SYS_wait4, child, &st, 0, 0) == -EINTR)
+			;
+		if (st != 5 << 8)
+			quit(6);
+	}
+	out->v[0] = hits > 0;
+	quit(0);
+}
+
+/* made and ended, one after the other */
+static void one_by_one(void)
+{
+	for (int i = 0; i < MANY; i++) {
+		long p = map_ss(0, 0x1000, 1);
+
+		if (p < 0 || sc(SYS_munmap, p, 0x1000))
+			quit(1);
+	}
+	quit(0);
+}
+
 /* until there are no more; and all of them away again */
 static void many(void)
 {
@@ -200,12 +282,6 @@ static void many(void)
 	for (int i = 0; i < n; i++)
 		if (sc(SYS_munmap, at[i], 0x1000))
 			quit(1);
-	for (int i = 0; i < 1000; i++) {
-		long p = map_ss(0, 0x1000, 1);
-
-		if (p < 0 || sc(SYS_munmap, p, 0x1000))
-			quit(2);
-	}
 	quit(0);
 }
 
@@ -226,6 +302,13 @@ int main(int argc, char **argv)
 	CHECK_ENDS(slices_run, 0);
 	CHECK_KILLED(pulled_away, SIGSEGV);
 	CHECK_KILLED(zeroed, SIGSEGV);
+	CHECK_KILLED(moved_away, SIGSEGV);
+	CHECK_KILLED(cut_off, SIGSEGV);
+	CHECK_KILLED(forbidden, SIGSEGV);
+	CHECK_KILLED(replaced, SIGSEGV);
+	CHECK_ENDS(pivot_storm, 0);
+	CHECK(out->v[0]);
+	CHECK_ENDS(one_by_one, 0);
 	CHECK_ENDS(many, 0);
 	CHECK(out->v[0] > 10000);
 	return check_done();

@@ -2,6 +2,8 @@
 /* flags: -mshstk */
 #define _GNU_SOURCE
 /* map_shadow_stack: the order of its errors, its token, where it goes; what the memory calls do to a shadow stack. */
+#include <stdbool.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 #include "shstk.h"
 
@@ -188,9 +190,102 @@ static void forked(void)
 	munmap((void *)p, 0x4000);
 }
 
+/* the page below a shadow stack is kept free, and is nobody's */
+static void gap_is_nothing(void)
+{
+	unsigned char in;
+
+	CHECK_EQ(map_ss(AT, 0x2000, 1), AT);
+	CHECK_EQ(sc(SYS_mprotect, AT - 0x1000, 0x1000, PROT_READ), -ENOMEM);
+	CHECK_EQ(sc(SYS_mprotect, AT - 0x1000, 0x2000, PROT_READ), -ENOMEM);
+	CHECK_EQ(sc(SYS_madvise, AT - 0x1000, 0x1000, MADV_DONTNEED), -ENOMEM);
+	CHECK_EQ(sc(SYS_madvise, AT - 0x1000, 0x1000, MADV_WILLNEED), -ENOMEM);
+	CHECK_EQ(sc(SYS_mincore, AT - 0x1000, 0x1000, &in), -ENOMEM);
+	CHECK_EQ(sc(SYS_mlock, AT - 0x1000, 0x1000), -ENOMEM);
+	CHECK_EQ(sc(SYS_munlock, AT - 0x1000, 0x1000), -ENOMEM);
+	CHECK_EQ(sc(SYS_msync, AT - 0x1000, 0x1000, MS_ASYNC), -ENOMEM);
+	CHECK_EQ(sc(SYS_mremap, AT - 0x1000, 0x1000, 0x1000, 1), -EFAULT);
+	CHECK_EQ(sc(SYS_munmap, AT - 0x1000, 0x1000), 0);
+	CHECK_EQ(sc(SYS_mmap, AT - 0x2000, 0x1000, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), AT - 0x2000);
+	CHECK_EQ(sc(SYS_mprotect, AT - 0x2000, 0x2000, PROT_READ), -ENOMEM);
+	CHECK_EQ(sc(SYS_mprotect, AT - 0x2000, 0x3000, PROT_READ), -ENOMEM);
+	CHECK_EQ(sc(SYS_madvise, AT - 0x2000, 0x2000, MADV_DONTNEED), -ENOMEM);
+	CHECK_EQ(sc(SYS_munmap, AT - 0x2000, 0x4000), 0);
+}
+
+/* a write that the kernel forces, in several pieces */
+static void forced_vectors(void)
+{
+	ul p = (ul)map_ss(0, 0x3000, 0), one[3] = { 1, 2, 3 }, two[512];
+	struct iovec io[2] = { { one, sizeof(one) }, { two, sizeof(two) } };
+	int fd = open("/proc/self/mem", O_RDWR);
+
+	for (int i = 0; i < 512; i++)
+		two[i] = i;
+	CHECK_EQ(pwritev(fd, io, 2, (off_t)p), sizeof(one) + sizeof(two));
+	CHECK_EQ(((ul *)p)[2], 3);
+	CHECK_EQ(((ul *)p)[3 + 511], 511);
+	CHECK_EQ(lseek(fd, (off_t)p + 0x1000, SEEK_SET) == (off_t)p + 0x1000, 1);
+	CHECK_EQ(writev(fd, io, 2), sizeof(one) + sizeof(two));
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR) - (long)p, 0x1000 + sizeof(one) + sizeof(two));
+	CHECK_EQ(((ul *)p)[512 + 3 + 511], 511);
+	CHECK_EQ(pwritev2(fd, io, 1, (off_t)p + 0x2000, 0), sizeof(one));
+	CHECK_EQ(((ul *)(p + 0x2000))[2], 3);
+	munmap((void *)p + 0x2000, 0x1000); /* what is behind is nothing */
+	CHECK_EQ(pwritev(fd, io, 2, (off_t)p + 0x2000 - 32), 32);
+	CHECK_EQ(pwritev(fd, io, 2, (off_t)p + 0x2000), -1);
+	CHECK_EQ(errno, EIO);
+	close(fd);
+	munmap((void *)p, 0x2000);
+}
+
+/* KiB that smaps says of the mapping at `at` */
+static long smaps_kb(ul at, const char *key)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	char line[512];
+	bool here = false;
+	long kb = -1;
+	ul lo, hi;
+
+	while (f && kb < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &lo, &hi) == 2)
+			here = lo == at;
+		else if (here && !strncmp(line, key, strlen(key)))
+			kb = atol(line + strlen(key));
+	}
+	fclose(f);
+	return kb;
+}
+
+static void counted(void)
+{
+	ul p = (ul)map_ss(0, 0x10000, 1);
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(smaps_kb(p, "Size:"), 64);
+		CHECK_EQ(smaps_kb(p, "Rss:"), 4 + 4 * i);
+		CHECK_EQ(smaps_kb(p, "Private_Dirty:"), 4 + 4 * i);
+		CHECK_EQ(smaps_kb(p, "Anonymous:"), 4 + 4 * i);
+		CHECK_EQ(smaps_kb(p, "Shared_Dirty:"), 0);
+		CHECK_EQ(smaps_kb(p, "Shared_Clean:"), 0);
+		CHECK_EQ(smaps_kb(p, "Private_Clean:"), 0);
+		if (!i) {
+			int fd = open("/proc/self/mem", O_RDWR);
+
+			CHECK_EQ(pwrite(fd, &p, 8, (off_t)p + 0x2000), 8);
+			close(fd);
+		}
+	}
+	munmap((void *)p, 0x10000);
+}
+
 int main(void)
 {
 	needs_shstk();
+	counted();
+	gap_is_nothing();
+	forced_vectors();
 	errors();
 	tokens();
 	gaps();

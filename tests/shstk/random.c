@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* flags: -mshstk -static -no-pie */
-/* truth: random.truth */
 /* timeout: 60 */
 #define _GNU_SOURCE
 /*
@@ -9,7 +8,7 @@
  */
 #include "shstk.h"
 
-#define CASES 200
+#define CASES 400
 #define STEPS 80
 #define AREA 0x230000000000ul
 #define PAGES 8

@@ -203,6 +203,34 @@ static void sticky_numbers(void)
 	quit(0);
 }
 
+/* installed by a 32-bit call, a handler is 32-bit code, which the CPU does not go to with a shadow stack above 4 GiB */
+static void of_32_bits(void)
+{
+	struct {
+		unsigned handler, mask, flags, restorer;
+	} *act = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_32BIT | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct sigaction old;
+	long r;
+
+	catch_faults();
+	act->handler = (unsigned)(ul)act;
+	__asm__ volatile("int $0x80" : "=a"(r) : "0"(67l), "b"((long)SIGUSR1), "c"(act), "d"(0l) : "memory", "r8", "r9", "r10", "r11");
+	out->v[0] = r;
+	__asm__ volatile("int $0x80" : "=a"(r) : "0"(67l), "b"((long)SIGUSR1), "c"(0l), "d"(act + 1) : "memory", "r8", "r9", "r10", "r11");
+	out->v[1] = r;
+	out->v[2] = act[1].handler == act->handler && !act[1].flags;
+	sigaction(SIGUSR1, NULL, &old);
+	out->v[3] = (ul)old.sa_handler == (ul)act;
+	out->v[4] = old.sa_flags;
+	__asm__ volatile("int $0x80" : "=a"(r) : "0"(174l), "b"((long)SIGUSR2), "c"(act), "d"(0l), "S"(4l) : "memory", "r8", "r9", "r10", "r11");
+	out->v[5] = r;
+	__asm__ volatile("int $0x80" : "=a"(r) : "0"(67l), "b"((long)SIGKILL), "c"(act), "d"(0l) : "memory", "r8", "r9", "r10", "r11");
+	out->v[6] = r;
+	enable();
+	sc(SYS_tgkill, sc(SYS_getpid), sc(SYS_gettid), SIGUSR1);
+	quit(0);
+}
+
 int main(void)
 {
 	needs_shstk();
@@ -233,6 +261,11 @@ int main(void)
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(out->v[i], 1);
 	CHECK_EQ(out->v[8], 1);
+	CHECK_FAULT(of_32_bits, SIGSEGV, 0x80, 13, 0);
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(out->v[i], i == 2 || i == 3);
+	CHECK_EQ(out->v[5], -EINVAL);
+	CHECK_EQ(out->v[6], -EINVAL);
 	CHECK_ENDS(sticky_numbers, 0);
 	CHECK_EQ(out->v[2], 21);
 	CHECK_EQ(out->v[3], 1);

@@ -7,6 +7,7 @@
  * signals in the middle of others' code that changes, and who gets a signal while threads come and go. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -115,9 +116,16 @@ static int all_leave(void)
 	return status;
 }
 
+/* the kernel clears it when the first thread has ended */
+static int first;
+
 static void *late(void *p)
 {
-	usleep(2000);
+	int tid;
+
+	while ((tid = __atomic_load_n(&first, __ATOMIC_ACQUIRE)))
+		syscall(SYS_futex, &first, FUTEX_WAIT, tid, NULL);
+	syscall(SYS_futex, &first, FUTEX_WAKE, 1); /* the kernel wakes one */
 	syscall(SYS_exit, 9);
 	return NULL;
 }
@@ -131,6 +139,7 @@ static int first_leaves(void)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
+		first = (int)syscall(SYS_set_tid_address, &first);
 		for (int i = 0; i < 3; i++)
 			pthread_create(&t, NULL, late, NULL);
 		syscall(SYS_exit, 6);

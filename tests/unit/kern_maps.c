@@ -8,8 +8,9 @@
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fno-builtin -Wno-unused-parameter -Iengine -Iinclude -Itests/lib tests/unit/kern_maps.c \
  *     engine/kern/{alias,dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_code,robust_maps}.c \
- *     engine/kern/{shadow,shadow_fork,shadow_mm,vma,marks,seccomp,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_madvise}.c \
- *     engine/kern/{sys_mm,sys_poll,sys_prctl,sys_proc,sys_shm,sys_signal}.c engine/xlate/decode{,_tables,_vec}.c \
+ *     engine/kern/{shadow,shadow_fork,shadow_mm,vma,marks,seccomp,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_int80}.c \
+ *     engine/kern/{sys_madvise,sys_mm,sys_poll,sys_prctl,sys_proc,sys_rseq,sys_shm,sys_signal}.c \
+ *     engine/xlate/decode{,_tables,_vec}.c engine/load/notes.c \
  *     engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
  * fuzz: 300000 @SEED@
@@ -29,6 +30,8 @@
 #include "kern/kern.h"
 #include "kern/report.h"
 #include "kern/robust.h"
+#include "kern/traced.h"
+#include "kern/tracee.h"
 #include "kern/vma.h"
 
 #define PAGES 64
@@ -56,6 +59,10 @@ void sig_sys(struct vcpu *v_, int reason, int nr) { abort(); }
 void sig_die(struct vcpu *v_, int signo) { abort(); }
 bool sig_quit(struct vcpu *v) { return true; }
 bool sig_host_kills(struct vcpu *v, int signo) { return false; }
+bool rseq_in_page(gaddr_t page) { (void)page; return false; }
+bool rseq_has_area(const struct vcpu *v) { return false; }
+void rseq_registered(struct vcpu *v, gaddr_t area, u32 sig) { }
+void rseq_forget(struct vcpu *v) { }
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end) { }
 void shstk_adopt(struct vcpu *v, gaddr_t lo, u64 size) { v->own_lo = lo; v->own_size = size; }
 long ssp_home(struct vcpu *v) { return 0; }
@@ -368,7 +375,7 @@ static void numbers(void)
 	CHECK_EQ(call(-1, 0, 0, 0, 0, 0, 0), -ENOSYS);
 	CHECK_EQ(call(0x40000000 | __NR_getpid, 0, 0, 0, 0, 0, 0), -ENOSYS);
 	CHECK_EQ(call(400, 0, 0, 0, 0, 0, 0), -ENOSYS);
-	CHECK_EQ(call(334, 0, 0, 0, 0, 0, 0), -ENOSYS);
+	CHECK_EQ(call(471, 0, 0, 0, 0, 0, 0), -ENOSYS);
 	for (u32 i = 0; i < kern_nr_syscalls; i++)
 		CHECK(kern_syscalls[i].class == SYS_NONE || *kern_syscall_names[i]);
 }

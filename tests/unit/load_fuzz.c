@@ -7,7 +7,7 @@
  *
  * Hosted build, ASan where possible:
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude tests/unit/load_fuzz.c \
- *     engine/load/{elf,interp,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
+ *     engine/load/{elf,interp,notes,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
  * Usage: load_fuzz [CASES [SEED]]. TAP on stdout.
  * fuzz: 50000 @SEED@
  */
@@ -55,13 +55,18 @@ static char maps_text[256 << 10];
 static struct { u64 lo, hi; int prot; } seen[4096];
 static int nseen;
 
-void vma_set(gaddr_t lo, gaddr_t hi, int prot)
+void vma_set_flags(gaddr_t lo, gaddr_t hi, int prot, u32 flags)
 {
 	if (nseen < 4096) {
 		seen[nseen].lo = lo;
 		seen[nseen].hi = hi;
 		seen[nseen++].prot = prot;
 	}
+}
+
+void vma_set(gaddr_t lo, gaddr_t hi, int prot)
+{
+	vma_set_flags(lo, hi, prot, 0);
 }
 
 void vma_clear(gaddr_t lo, gaddr_t hi)

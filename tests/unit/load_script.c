@@ -5,7 +5,7 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude tests/unit/load_script.c \
- *     engine/load/{elf,interp,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
+ *     engine/load/{elf,interp,notes,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
  * TAP on stdout.
  */
 #define _GNU_SOURCE
@@ -21,9 +21,14 @@
 
 #define AT_FDCWD_ (-100)
 
-void vma_set(gaddr_t lo, gaddr_t hi, int prot)
+void vma_set_flags(gaddr_t lo, gaddr_t hi, int prot, u32 flags)
 {
 	(void)lo, (void)hi, (void)prot;
+}
+
+void vma_set(gaddr_t lo, gaddr_t hi, int prot)
+{
+	vma_set_flags(lo, hi, prot, 0);
 }
 
 void vma_clear(gaddr_t lo, gaddr_t hi)

@@ -38,6 +38,7 @@ struct kthread *kthread_get(struct vcpu *v)
 /* while code of a page that is about to be opened is severed, another thread may translate it again */
 static int rebuild;
 
+bool rseq_in_page(gaddr_t page) { (void)page; return false; }
 void cpu_invalidate(struct vcpu *v, gaddr_t start, gaddr_t end)
 {
 	(void)v;

@@ -53,6 +53,46 @@ static NOINLINE void exchange(void)
 	sink++;
 }
 
+/* ---- one branch of two changes stacks, as PyPy's stacklets do */
+void branch_switch(void **save, void *to);
+__asm__(ASM_BEGIN(branch_switch)
+	"push %rbp\npush %rbx\npush %r12\npush %r13\nmov %rsp, (%rdi)\ntest %rsi, %rsi\nje 1f\nmov %rsi, %rsp\n"
+	"1: pop %r13\npop %r12\npop %rbx\npop %rbp\nret\n" ASM_END(branch_switch));
+
+static void branch_body(void)
+{
+	sink++;
+	branch_switch(&other_sp, main_sp);
+	abort();
+}
+
+static NOINLINE void branch(void)
+{
+	other_sp = fresh_stack(branch_body, 4);
+	branch_switch(&main_sp, other_sp);
+	sink++;
+}
+
+/* ---- stack and frame pointer moved by the distance to the other stack, as greenlets do */
+void distance_switch(void **save, void *to);
+__asm__(ASM_BEGIN(distance_switch)
+	"push %rbp\nmov %rsp, %rbp\npush %rbx\nsub $24, %rsp\nmov %rbp, (%rdi)\nsub %rbp, %rsi\n"
+	"add %rsi, %rsp\nadd %rsi, %rbp\nadd $24, %rsp\npop %rbx\npop %rbp\nret\n" ASM_END(distance_switch));
+
+static void distance_body(void)
+{
+	sink++;
+	distance_switch(&other_sp, main_sp);
+	abort();
+}
+
+static NOINLINE void distance(void)
+{
+	other_sp = fresh_stack(distance_body, 1);
+	distance_switch(&main_sp, other_sp);
+	sink++;
+}
+
 /* ---- contexts as fiber libraries have them: into a structure, and a jump at the end */
 void fcontext_jump(void *from, void *to);
 __asm__(ASM_BEGIN(fcontext_jump)
@@ -168,6 +208,30 @@ static NOINLINE void on_stack(void)
 	on_stack_call(on_stack_body, stack_memory + sizeof(stack_memory) - 64);
 }
 
+/* ---- the same, on the other stack only if there is one */
+void either_stack_call(void (*f)(void), void *top);
+__asm__(ASM_BEGIN(either_stack_call)
+	"push %rbp\nmov %rsp, %rbp\ntest %rsi, %rsi\nje 1f\nmov %rsi, %rsp\n1: call *%rdi\nmov %rbp, %rsp\npop %rbp\nret\n"
+	ASM_END(either_stack_call));
+
+static NOINLINE void either_stack(void)
+{
+	either_stack_call(on_stack_body, stack_memory + sizeof(stack_memory) - 64);
+	either_stack_call(on_stack_body, NULL);
+}
+
+/* ---- the own stack pointer in a register that a call of one's own leaves alone, and a way around all that: AES-GCM of OpenSSL */
+void around_go(long some);
+__asm__(ASM_BEGIN(around_go)
+	"test %rdi, %rdi\nje 1f\nlea (%rsp), %rax\npush %rbx\nand $-64, %rsp\ncall around_leaf\ncall around_leaf\nmov -8(%rax), %rbx\nlea (%rax), %rsp\n"
+	"1: ret\n" ASM_END(around_go) ASM_BEGIN(around_leaf) "xor %ecx, %ecx\nret\n" ASM_END(around_leaf));
+
+static NOINLINE void around(void)
+{
+	around_go(0);
+	around_go(1);
+}
+
 /* ---- the same with the old stack pointer kept on the new stack */
 void kept_there_call(void (*f)(void), void *top);
 __asm__(ASM_BEGIN(kept_there_call)
@@ -210,7 +274,7 @@ static NOINLINE void last_stack(void)
 }
 
 const struct labelled switches[] = {
-	{ "coroutine", coroutine }, { "exchange", exchange }, { "fcontext", fcontext }, { "jump", jump }, { "builtin", builtin },
-	{ "handler", handler }, { "on_stack", on_stack }, { "kept_there", kept_there }, { "carried", carried },
-	{ "last_stack", last_stack }, { 0 },
+	{ "coroutine", coroutine }, { "exchange", exchange }, { "branch", branch }, { "distance", distance },
+	{ "fcontext", fcontext }, { "jump", jump }, { "builtin", builtin }, { "handler", handler }, { "on_stack", on_stack },
+	{ "either_stack", either_stack }, { "around", around }, { "kept_there", kept_there }, { "carried", carried }, { "last_stack", last_stack }, { 0 },
 };

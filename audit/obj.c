@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* One object: its name, what is added to it, what is taken from it before the verdicts are come to anew. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+
+const char *obj_name(const struct obj *o)
+{
+	static __thread char *ring[4];
+	static __thread unsigned turn;
+	const char *outer;
+	char *t;
+
+	if (!o->in)
+		return o->path;
+	outer = obj_name(o->in);
+	t = xmalloc(strlen(outer) + strlen(o->path) + 3);
+	sprintf(t, "%s(%s)", outer, o->path);
+	turn = (turn + 1) % 4;
+	free(ring[turn]);
+	return ring[turn] = t;
+}
+
+/* room for one more in a list of n; doubled at powers of two: what is left behind in the arena is small */
+static void *widened(struct arena *mem, void *list, uint32_t n, size_t each)
+{
+	void *v;
+
+	if (n & (n - 1))
+		return list;
+	v = arena_alloc(mem, (n ? 2 * (size_t)n : 1) * each);
+	return n ? memcpy(v, list, n * each) : v;
+}
+
+struct dep *dep_new(struct obj *o, struct arena *mem)
+{
+	o->deps = widened(mem, o->deps, o->ndeps, sizeof(*o->deps));
+	return &o->deps[o->ndeps++];
+}
+
+struct finding *finding_add(struct obj *o, struct arena *mem, enum rule rule, uint64_t addr, const char *detail)
+{
+	struct finding *f;
+
+	o->findings = widened(mem, o->findings, o->nfindings, sizeof(*f));
+	f = &o->findings[o->nfindings++];
+	f->rule = (uint16_t)rule;
+	f->confidence = (uint8_t)rules[rule].confidence;
+	f->addr = addr;
+	f->detail = detail ? arena_str(mem, detail) : NULL;
+	return f;
+}
+
+bool finding_of_closure(const struct finding *f)
+{
+	return f->rule == R_VETOED || f->rule == R_MISSING_LIBRARY || f->rule == R_DLOPEN_FAILS;
+}
+
+void closure_forget(struct obj *o)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < o->nfindings; i++)
+		if (!finding_of_closure(&o->findings[i]))
+			o->findings[kept++] = o->findings[i];
+	o->nfindings = kept;
+	o->nveto = o->nloads = o->blocks = o->blocks_alone = o->users = 0;
+	o->veto = NULL;
+	for (uint32_t i = 0; i < o->ndeps; i++)
+		o->deps[i].hit = NULL;
+}

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+int in_library(int x)
+{
+	return x + 1;
+}
