@@ -63,7 +63,7 @@ void kern_child_init(struct vcpu *v, bool shares_vm)
 		sig_after_fork(v);
 	else
 		v->k = NULL;
-	traced_child(v, shares_vm);
+	traced_child(v);
 }
 
 static void unlock_all(void)

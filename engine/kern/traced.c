@@ -289,7 +289,7 @@ long traced_me(struct vcpu *v)
 	return r;
 }
 
-void traced_child(struct vcpu *v, bool shares_vm)
+void traced_child(struct vcpu *v)
 {
 	struct traced *t = &v->traced;
 	u8 info[128] = { SIGSTOP };
@@ -299,7 +299,6 @@ void traced_child(struct vcpu *v, bool shares_vm)
 
 	if (!t->on && !t->child_event)
 		return;
-	(void)shares_vm;
 	if (!t->child_event) {
 		memset(t, 0, sizeof(*t));
 		return;

@@ -11,7 +11,7 @@
 /* PTRACE_TRACEME */
 long traced_me(struct vcpu *v);
 /* a new thread or process, on its own: is it traced from its birth? */
-void traced_child(struct vcpu *v, bool shares_vm);
+void traced_child(struct vcpu *v);
 /* through exec: into the record, and in the new image, before its first instruction */
 void traced_leave_image(const struct vcpu *v, struct gn_exec *rec);
 void traced_enter_image(struct vcpu *v, const struct gn_exec *rec);

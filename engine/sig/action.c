@@ -12,8 +12,9 @@
 
 enum sig_restart (*sig_restart_of)(long nr, const u64 args[6]);
 
-/* see sig_watch_deaths(), sig_watch_all() */
-static bool watch_deaths, watch_all, watch_cores;
+/* see sig_watch_deaths(), sig_watch_all(); of the last two the process that has installed them: a vfork child's are its own */
+static bool watch_deaths;
+static int watch_all, watch_cores;
 bool (*action_look)(struct vcpu *v, const u8 info[128]);
 
 static bool ours(int signo, const struct ksigaction *act)
@@ -76,11 +77,11 @@ void sig_watch_deaths(struct vcpu *v)
 			action_host(n, &v->sig->acts->a[n]);
 }
 
-static void watch(struct vcpu *v, bool *what)
+static void watch(struct vcpu *v, int *what)
 {
-	if (*what)
+	if (*what == v->pid)
 		return;
-	*what = true;
+	*what = v->pid;
 	rt_lock(&v->sig->acts->lock);
 	for (int n = 1; n <= GSIG_MAX; n++)
 		action_host(n, &v->sig->acts->a[n]);

@@ -117,7 +117,7 @@ bool proc_tracee_exe(struct vcpu *v, char *path) { return false; }
 bool proc_tracee_open(struct vcpu *v, const char *path, u64 flags, long *r) { return false; }
 void traced_init(void) { }
 bool traced_seccomp(struct vcpu *v, u32 data) { return false; }
-void traced_child(struct vcpu *v, bool shares_vm) { }
+void traced_child(struct vcpu *v) { }
 
 /* ---- both sides ---- */
 
