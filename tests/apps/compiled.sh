@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-# large: gnat fp-compiler nim ldc
-# needs: gnatmake fpc nim ldc2
+# large: gnat fp-compiler ldc
+# needs: gnatmake fpc ldc2
 # timeout: 240
 # modes: tiny
 # expect: stack-switch libdruntime-ldc-shared.so* fiber_switchContext
 # expect: overwritten pasprog *
 # may: unwind * *
-# Ada: tasks, a stack overflow caught. Pascal: exceptions from signals whose handlers edit the context, threads. Nim. D: fibers.
+# Ada: tasks, a stack overflow caught. Pascal: exceptions from signals whose handlers edit the context, threads. D: fibers.
 set -eu
 cat >adaprog.adb <<'END'
 with Ada.Text_IO; use Ada.Text_IO;
@@ -39,17 +39,6 @@ end.
 END
 fpc -v0 -opasprog pasprog.pas >/dev/null 2>&1
 ./pasprog
-cat >nimprog.nim <<'END'
-proc fib(n: int): int = (if n < 2: n else: fib(n-1) + fib(n-2))
-echo fib(25)
-try: raise newException(ValueError, "x")
-except ValueError as e: echo "caught ", e.msg
-iterator g(): int {.closure.} =
-  for i in 0..<5: yield i
-for x in g(): echo x
-END
-nim c -d:release --hints:off --nimcache:nimcache -o:nimprog nimprog.nim >/dev/null 2>&1
-./nimprog
 cat >dprog.d <<'END'
 import std.stdio, core.thread, std.parallelism, std.range;
 void main() {

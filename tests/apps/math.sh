@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# large: r-base-core octave gforth
-# needs: Rscript octave gforth
+# large: r-base-core octave
+# needs: Rscript octave
 # timeout: 180
 # may: unwind * *
-# R and Octave with BLAS, errors caught, deep recursion; gforth's throw.
+# R and Octave with BLAS, errors caught, deep recursion.
 set -eu
 cat >prog.R <<'END'
 fib <- function(n) if (n < 2) n else fib(n - 1) + fib(n - 2)
@@ -18,10 +18,3 @@ try error('x'); catch e, disp(e.message); end
 disp(sum(primes(1000))); disp(real(sum(fft(1:1024))));
 END
 octave --no-gui -qf prog.m
-cat >prog.fs <<'END'
-: fib dup 2 < if exit then dup 1- recurse swap 2 - recurse + ;
-25 fib . cr
-: t 5 throw ; ' t catch . cr
-: z 0 @ ; ' z catch . cr bye
-END
-gforth prog.fs
