@@ -64,6 +64,18 @@ def wrk(url, seconds):
     return next(float(x.split()[1]) for x in r.stdout.splitlines() if x.startswith("Requests/sec"))
 
 
+def served(argv, port, warm, seconds, env):
+    """requests a second that a server answers, after `warm` seconds that do not count"""
+    p = subprocess.Popen(argv, env=env, start_new_session=True)
+    try:
+        wait_for(port, p)
+        wrk("http://127.0.0.1:%d/f" % port, warm)
+        return wrk("http://127.0.0.1:%d/f" % port, seconds)
+    finally:
+        os.killpg(p.pid, signal.SIGTERM)
+        p.wait()
+
+
 def nginx(prefix, work, seconds, env):
     port = free_port()
     conf = os.path.join(work, "nginx.conf")
@@ -74,14 +86,7 @@ def nginx(prefix, work, seconds, env):
         f.write("daemon off; worker_processes 1; pid %s/pid; error_log %s/error.log; events { worker_connections 128; }\n"
                 "http { access_log off; keepalive_requests 100000000; server { listen 127.0.0.1:%d; root %s/www; } }\n" % (
                     work, work, port, work))
-    p = subprocess.Popen(prefix + [which("nginx"), "-c", conf], env=env, start_new_session=True)
-    try:
-        wait_for(port, p)
-        wrk("http://127.0.0.1:%d/f" % port, 1)
-        return wrk("http://127.0.0.1:%d/f" % port, seconds)
-    finally:
-        os.killpg(p.pid, signal.SIGTERM)
-        p.wait()
+    return served(prefix + [which("nginx"), "-c", conf], port, 1, seconds, env)
 
 
 NODE = """
@@ -96,14 +101,7 @@ def node(prefix, work, seconds, env):
     port = free_port()
     with open(os.path.join(work, "server.js"), "w") as f:
         f.write(NODE)
-    p = subprocess.Popen(prefix + [which("node"), os.path.join(work, "server.js"), str(port)], env=env, start_new_session=True)
-    try:
-        wait_for(port, p)
-        wrk("http://127.0.0.1:%d/f" % port, 2)
-        return wrk("http://127.0.0.1:%d/f" % port, seconds)
-    finally:
-        os.killpg(p.pid, signal.SIGTERM)
-        p.wait()
+    return served(prefix + [which("node"), os.path.join(work, "server.js"), str(port)], port, 2, seconds, env)
 
 
 def postgres(prefix, work, seconds, env, args):

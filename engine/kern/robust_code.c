@@ -261,7 +261,7 @@ static bool step(struct walk *w, struct place *p)
 	case INSN_JMP:
 		p->ip = h.in.target;
 		return true;
-	case INSN_RET: /* of a system call's stub */
+	case INSN_RET: /* of libc's function around the system call */
 		if (!(p->known >> RSP & 1) || rt_copy_from_guest(&p->ip, p->reg[RSP], 8))
 			return false;
 		p->reg[RSP] += 8 + h.in.imm;
