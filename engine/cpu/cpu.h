@@ -165,8 +165,6 @@ static inline bool ssp_is_alias(const struct vcpu *v, u64 addr)
 /* violation.c: the RET at v->rip does not match. Reports, and moves SSP to where the run can go on. True if the
  * word on the stack may be followed, false if #CP is to be raised */
 bool violation_return(struct vcpu *v, u64 word);
-/* same mapping, or so close that it is one stack */
-bool cpu_same_stack(struct vcpu *v, u64 a, u64 b);
 /* switcher.c: the instruction that took RSP to where the RET at v->rip finds it, 0 = none; is the RET on its way out? */
 struct switcher {
 	gaddr_t pc;
@@ -182,8 +180,17 @@ void parked_resume(struct vcpu *v, u64 rsp);
 /* a frame at rsp, with this word (0: any), is one of those that are still to come back to this stack: done */
 bool parked_more(struct vcpu *v, u64 rsp, u64 word);
 void parked_after_fork(void);
-/* violation.c: is that memory several stacks? */
-bool stacks_shared(u64 rsp);
+/* stacks.c: what is known of mappings is asked anew, once for each violation */
+void stacks_begin(struct vcpu *v);
+/* same mapping, or so close that it is one stack */
+bool stacks_same(struct vcpu *v, u64 a, u64 b);
+/* is that memory several stacks? */
+bool stacks_shared(struct vcpu *v, u64 rsp);
+/* the mapping of a and b is, and this instruction switches between them */
+void stacks_share(struct vcpu *v, u64 a, u64 b, gaddr_t switcher);
+/* is it such an instruction? The first one that was seen, 0: none */
+bool stacks_switcher(gaddr_t pc);
+gaddr_t stacks_first_switcher(void);
 /* the call that pushed `next`, or 0 */
 gaddr_t switcher_call_site(gaddr_t next);
 /* the same for a far return or IRET to cs:rip; SSP moves only if it leads to a frame that matches */

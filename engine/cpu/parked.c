@@ -133,11 +133,11 @@ static u64 above(struct vcpu *v, u64 last, u64 at)
 {
 	struct frame *f;
 
-	if (!last || !cpu_same_stack(v, last, at))
+	if (!last || !stacks_same(v, last, at))
 		return 0;
 	while (last && last <= at) {
 		f = lookup(last);
-		last = f && !stacks_shared(at) ? f->up : 0;
+		last = f && !stacks_shared(v, at) ? f->up : 0;
 	}
 	return last;
 }
@@ -163,7 +163,7 @@ u64 parked_put(struct vcpu *v, u64 until, u64 besides)
 
 		if (t + 8 == v->more_at)
 			last = v->more;
-		if (besides && cpu_same_stack(v, at, besides))
+		if (besides && stacks_same(v, at, besides))
 			continue; /* left behind on the stack that goes on: nobody returns there */
 		if (!put(v, t, above(v, last, at), epoch))
 			break;
@@ -203,7 +203,7 @@ static bool bring_back(struct vcpu *v, u64 at, u64 to)
 	if (v->twin_sp - v->ss.twin < 8 * n)
 		return false;
 	v->more_at = v->twin_sp;
-	v->twin_sp -= 8 * n;
+	v->back_twin = v->twin_sp -= 8 * n;
 	for (t = v->twin_sp; t < v->more_at; t += 8) {
 		f = lookup(at);
 		*shstk_slot(t) = f->word;
@@ -230,7 +230,7 @@ void parked_resume(struct vcpu *v, u64 rsp)
 static bool called_since(struct vcpu *v, u64 rsp)
 {
 	for (u64 t = v->twin_sp; t < v->more_at; t += 8)
-		if (*shstk_rec(t) >= rsp && cpu_same_stack(v, *shstk_rec(t), rsp))
+		if (*shstk_rec(t) >= rsp && stacks_same(v, *shstk_rec(t), rsp))
 			return true;
 	return false;
 }

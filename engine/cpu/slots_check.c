@@ -25,6 +25,7 @@ SAME(SLOT_CMASK, calls.mask);
 SAME(SLOT_SWITCH, switch_pc);
 SAME(SLOT_SWITCH_FROM, switch_from);
 SAME(SLOT_SWITCH_TO, switch_to);
+SAME(SLOT_SWITCH_TWIN, switch_twin);
 SAME(SLOT_SLICE, slice_pc);
 SAME(SLOT_RSEQ, rseq_field);
 SAME(SLOT_RSEQ_USED, rseq_used);

@@ -165,8 +165,8 @@ struct switcher switcher_find(struct vcpu *v)
 {
 	struct switcher s = from_code(v);
 
-	if (!s.pc && v->switch_pc && !cpu_same_stack(v, v->switch_from, v->switch_to) &&
-	    cpu_same_stack(v, v->switch_to, v->gregs[RSP]))
+	if (!s.pc && v->switch_pc && !stacks_same(v, v->switch_from, v->switch_to) &&
+	    stacks_same(v, v->switch_to, v->gregs[RSP]))
 		s.pc = v->switch_pc;
 	return s;
 }

@@ -66,6 +66,7 @@ struct vcpu {
 	gaddr_t slice_pc;        /* SLOT_SLICE: the last one that added a register to RSP */
 	u64 rseq_field, rseq_used, rseq_none; /* SLOT_RSEQ and the two behind it */
 	u32 left;                /* SLOT_LEFT: the thread has ended, its kit is free (cpu/kit.c) */
+	u64 switch_twin;         /* SLOT_SWITCH_TWIN: twin_sp at the load of RSP, or behind what was dropped since */
 	int tid, pid;            /* host ids, cached; refreshed by fork and clone */
 	struct shstk ss;         /* current shadow stack */
 	struct shstk home;       /* the engine's own for this thread; none: hi == 0 */
@@ -116,13 +117,14 @@ struct vcpu {
 		u8 rep, opcode;      /* the prefix that repeats it */
 		const u8 *code;      /* 32 bytes to translate in place of its own */
 	} step;
-	struct mem_run {             /* memory without a gap, as far as known (violation.c) */
+	struct mem_run {             /* memory without a gap, as far as known (stacks.c) */
 		gaddr_t lo, end;
 	} runs[4];
 	u32 next_run;
 	struct traced traced;    /* by ptrace */
 	u64 more, more_id;       /* where the stack that was come back to goes on in the table of parked.c; 0: nowhere */
 	u64 more_at;             /* the twin behind the last frame that is back */
+	u64 back_twin;           /* where twin_sp was when frames came back from the table last */
 	u64 base_at;             /* where twin_sp was when the last stack was left: frames below are the present one's; 0: none was */
 	gaddr_t base_pc;         /* and who left it */
 	u32 chaos;

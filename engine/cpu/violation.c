@@ -11,7 +11,6 @@
 #define OLDER_MAX (2ul << 10) /* frames looked at on stacks that the newest ones do not stand on */
 #define NEWEST 64
 #define PAD_REACH (1ul << 20) /* a landing pad and the call it belongs to are in one function */
-#define STACK_MAX (64ul << 20) /* two stacks without a guard between them are told apart by this at least */
 
 /* what the shadow stack knows of the place a RET returns from */
 struct place {
@@ -31,34 +30,6 @@ struct walk {
 	bool token;
 };
 
-/* where the memory that `a` lies in ends; asked once for each piece of memory and violation, for tens of thousands of frames */
-static gaddr_t run_end(struct vcpu *v, gaddr_t a)
-{
-	struct mem_run *r;
-	gaddr_t end = 0;
-
-	for (r = v->runs; r < v->runs + ARRAY_SIZE(v->runs); r++)
-		if (a >= r->lo && a < r->end)
-			return r->end;
-	cpu_up.prot(PAGE_DOWN(a), &end);
-	for (r = v->runs; r < v->runs + ARRAY_SIZE(v->runs); r++)
-		if (r->end == end) { /* lower down in the same */
-			r->lo = PAGE_DOWN(a);
-			return end;
-		}
-	v->runs[v->next_run++ % ARRAY_SIZE(v->runs)] = (struct mem_run){ PAGE_DOWN(a), end };
-	return end;
-}
-
-bool cpu_same_stack(struct vcpu *v, u64 a, u64 b)
-{
-	u64 lo = min(a, b), hi = max(a, b);
-
-	if (hi - lo < PAGE_SIZE)
-		return true;
-	return hi - lo < STACK_MAX && hi < run_end(v, lo);
-}
-
 /*
  * Walks over one stack, from its newest frame on. Frames whose word lies lower than a newer one's are dead: the stack
  * pointer passed them without a return.
@@ -66,13 +37,13 @@ bool cpu_same_stack(struct vcpu *v, u64 a, u64 b)
 static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct place *p)
 {
 	u64 base = *shstk_rec(w->t), low = base, high = 0;
-	bool on_it = cpu_same_stack(v, base, rsp);
+	bool on_it = stacks_same(v, base, rsp);
 
 	p->known_stack |= on_it;
 	for (; w->t < shstk_top(v) && !p->frame; w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
-		if ((at < low || at > max(high, base)) && !cpu_same_stack(v, base, at))
+		if ((at < low || at > max(high, base)) && !stacks_same(v, base, at))
 			break;
 		low = min(low, at);
 		w->token = shstk_word(v, w->t) & SHSTK_TOKEN;
@@ -100,7 +71,7 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 	for (; w->t < shstk_top(v); w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
-		if ((at < low || at > high) && !cpu_same_stack(v, base, at))
+		if ((at < low || at > high) && !stacks_same(v, base, at))
 			break;
 		low = min(low, at);
 		high = max(high, at);
@@ -156,51 +127,6 @@ static bool is_retpoline(gaddr_t ret)
 	return (b[0] & 0xfb) == 0x48 && b[1] == 0x89 && (b[2] & 0xc7) == 0x04 && b[3] == 0x24;
 }
 
-/*
- * Memory that several stacks are pieces of, as goroutines' are, with nothing between them: known once a switch inside it has
- * been seen; and so is the instruction that made it. Changed by whoever finds something; who reads half of it is not sure yet.
- */
-#define SHARED_MAX 16u
-static struct range {
-	u64 lo, hi;
-} shared[SHARED_MAX];
-static u64 shared_switchers[SHARED_MAX];
-
-static bool is_switcher(gaddr_t pc)
-{
-	for (u32 i = 0; i < SHARED_MAX && shared_switchers[i]; i++)
-		if (shared_switchers[i] == pc)
-			return true;
-	return false;
-}
-
-bool stacks_shared(u64 rsp)
-{
-	for (u32 i = 0; i < SHARED_MAX && shared[i].hi; i++)
-		if (rsp >= shared[i].lo && rsp < shared[i].hi)
-			return true;
-	return false;
-}
-
-static void share(struct vcpu *v, u64 a, u64 b)
-{
-	u32 i;
-
-	for (i = 0; i < SHARED_MAX - 1 && shared[i].hi && run_end(v, shared[i].lo) != run_end(v, a); i++)
-		;
-	shared[i].lo = shared[i].hi ? min(shared[i].lo, min(a, b)) : min(a, b);
-	shared[i].hi = max(shared[i].hi, max(a, b) + PAGE_SIZE);
-}
-
-static void remember_switcher(gaddr_t pc)
-{
-	u32 i;
-
-	for (i = 0; i < SHARED_MAX - 1 && shared_switchers[i] && shared_switchers[i] != pc; i++)
-		;
-	shared_switchers[i] = pc;
-}
-
 /* Was the last load of RSP a switch to where RSP is now? */
 static bool loaded_here(struct vcpu *v)
 {
@@ -212,11 +138,22 @@ static bool loaded_here(struct vcpu *v)
 /* a switch, although RSP is near the newest frames: what it is near to is not one stack */
 static void note_shared(struct vcpu *v, const struct place *p, const struct switcher *s)
 {
-	if (s->pc != v->switch_pc || !loaded_here(v) || p->frame || !(p->known_stack || p->parked || is_switcher(s->pc)) ||
-	    !cpu_same_stack(v, v->switch_from, v->switch_to))
+	if (s->pc != v->switch_pc || !loaded_here(v) || p->frame || !(p->known_stack || p->parked || stacks_switcher(s->pc)) ||
+	    !stacks_same(v, v->switch_from, v->switch_to))
 		return;
-	share(v, v->switch_from, v->gregs[RSP]);
-	remember_switcher(s->pc);
+	stacks_share(v, v->switch_from, v->gregs[RSP], s->pc);
+}
+
+/* A frame from before the last load of RSP: is it what another stack has left here, or this one before it ran elsewhere? */
+static bool is_stale(struct vcpu *v, const struct place *p, u64 word)
+{
+	bool moved = p->shared || (v->switch_pc && !stacks_same(v, v->switch_from, v->switch_to));
+
+	if (!p->victim || !moved)
+		return false;
+	if (p->shared && p->victim >= v->switch_twin)
+		return true;
+	return p->victim >= min(v->switch_twin, v->back_twin) && switcher_call_site(word);
 }
 
 /*
@@ -229,11 +166,11 @@ static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *
 {
 	bool away = (p->frame && !p->same) || p->parked || (!p->known_stack && v->twin_sp < shstk_top(v));
 
-	p->shared = stacks_shared(v->gregs[RSP]);
-	if (p->frame && p->same && !(p->shared && loaded_here(v) && is_switcher(v->switch_pc)))
+	p->shared = stacks_shared(v, v->gregs[RSP]);
+	if (p->frame && p->same && !(p->shared && loaded_here(v) && stacks_switcher(v->switch_pc)))
 		return GN_UNWIND;
-	if (p->shared && is_switcher(v->switch_pc) && (p->victim || p->frame)) {
-		*s = (struct switcher){ v->switch_pc, false };
+	if ((p->shared && p->frame && stacks_switcher(v->switch_pc)) || is_stale(v, p, word)) {
+		*s = (struct switcher){ !p->shared || stacks_switcher(v->switch_pc) ? v->switch_pc : stacks_first_switcher(), false };
 		return GN_STACK_SWITCH;
 	}
 	if (p->known_stack && v->slice_pc && switcher_call_site(word)) {
@@ -242,14 +179,14 @@ static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *
 	}
 	if (p->victim && !away)
 		return is_retpoline(v->rip) ? GN_NEVER_CALLED : GN_OVERWRITTEN;
-	if (!away && v->base_pc && v->twin_sp == v->base_at) { /* nobody called on this stack what ends here, or it was copied */
+	if (!away && v->twin_sp == v->base_at) { /* nobody called on this stack what ends here, or it was copied */
 		*s = (struct switcher){ v->base_pc, false };
 		return GN_STACK_SWITCH;
 	}
 	*s = switcher_find(v);
 	if (p->shared && !p->frame) { /* a stack that began here, or was copied to here */
 		if (!s->pc)
-			s->pc = v->base_pc ? v->base_pc : shared_switchers[0];
+			s->pc = v->base_pc ? v->base_pc : stacks_first_switcher();
 		return GN_STACK_SWITCH;
 	}
 	return away || (s->pc && !(p->above && s->returns)) ? GN_STACK_SWITCH : GN_NEVER_CALLED;
@@ -273,7 +210,7 @@ static void leave_stack(struct vcpu *v, gaddr_t switcher)
 	if (!v->guest_ss)
 		v->twin_sp = parked_put(v, shstk_top(v), 0);
 	v->more = 0;
-	v->base_at = v->twin_sp;
+	v->base_at = v->switch_twin = v->back_twin = v->twin_sp;
 	v->base_pc = switcher;
 }
 
@@ -282,22 +219,24 @@ static void drop_frames(struct vcpu *v, const struct place *p, u32 class, gaddr_
 {
 	u64 rsp = v->gregs[RSP];
 
+	if (p->parked || (!p->frame && class == GN_STACK_SWITCH && (!p->known_stack || p->shared))) {
+		leave_stack(v, switcher);
+		if (p->parked) /* frames of its own, if it has not run elsewhere */
+			parked_resume(v, rsp);
+		return;
+	}
 	if (p->frame) {
 		bool here = p->shared || loaded_here(v); /* perhaps these are on a stack of their own, in the same memory */
 
 		if ((class == GN_STACK_SWITCH || here) && !v->guest_ss)
 			(void)parked_put(v, p->frame, here ? 0 : rsp);
 		v->twin_sp = p->frame + 8;
-	} else if (p->parked) {
-		leave_stack(v, switcher);
-		parked_resume(v, rsp);
-	} else if (class == GN_STACK_SWITCH && (!p->known_stack || p->shared)) {
-		leave_stack(v, switcher);
 	} else if (class != GN_STACK_SWITCH && p->victim) {
 		v->twin_sp = p->victim + 8;
 	} else if (class != GN_STACK_SWITCH && p->above) {
 		v->twin_sp = p->above;
 	}
+	v->switch_twin = v->back_twin = v->twin_sp;
 }
 
 static void fill_frames(struct vcpu *v, struct violation *viol)
@@ -372,8 +311,8 @@ bool violation_return(struct vcpu *v, u64 word)
 	struct switcher s = { 0 };
 	struct place p;
 
-	memset(v->runs, 0, sizeof(v->runs));
-	if (parked_more(v, v->gregs[RSP], stacks_shared(v->gregs[RSP]) ? word : 0) &&
+	stacks_begin(v);
+	if (parked_more(v, v->gregs[RSP], stacks_shared(v, v->gregs[RSP]) ? word : 0) &&
 	    *shstk_rec(v->twin_sp) == v->gregs[RSP] && shstk_word(v, v->twin_sp) == word) {
 		v->twin_sp += 8;
 		return true;

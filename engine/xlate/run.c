@@ -77,6 +77,8 @@ static void translate_copy(struct xl *x, const struct insn *in)
 {
 	if (in->riprel && in->opcode == LEA && !in->map)
 		look_at_lea(x, in);
+	if (unlikely(insn_loads_rsp(in)))
+		xl_note_twin(x);
 	bring_home(x, in);
 	if (unlikely(insn_loads_rsp(in)))
 		xl_load_rsp(x, in);

@@ -33,6 +33,7 @@
 #define SLOT_RSEQ_USED 0x158 /* which of the two the critical section under way uses */
 #define SLOT_RSEQ_NONE 0x160 /* stands for a field; never 0 */
 #define SLOT_LEFT 0x168 /* dword: the thread is gone for good */
+#define SLOT_SWITCH_TWIN 0x170 /* T when RSP was loaded last */
 
 /* tables behind struct vcpu, in the same reservation */
 #define VCPU_SIZE 0x4000

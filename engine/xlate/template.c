@@ -90,9 +90,15 @@ void xl_slice(struct xl *x, const struct insn *in)
 	xl_copy(x, in);
 }
 
+void xl_note_twin(struct xl *x)
+{
+	xl_away(x, RES_R11_HOME);
+	mov_slot_r(&x->e, SLOT_SWITCH_TWIN, G_R11);
+	xl_record(x, RK_PLAIN, 0);
+}
+
 void xl_load_rsp(struct xl *x, const struct insn *in)
 {
-
 	mov_slot_r(&x->e, SLOT_SWITCH_FROM, G_RSP);
 	note_pc(x, SLOT_SWITCH);
 	xl_record(x, RK_PLAIN, 0);

@@ -68,6 +68,8 @@ void xl_exit_site(struct xl *x, u8 kind, gaddr_t target);
 
 void xl_copy(struct xl *x, const struct insn *in);
 /* the copy of an instruction that may take RSP to another stack, and a note of it for reports */
+/* an instruction that loads RSP: what is noted before its registers are home, and the instruction */
+void xl_note_twin(struct xl *x);
 void xl_load_rsp(struct xl *x, const struct insn *in);
 void xl_slice(struct xl *x, const struct insn *in);
 void xl_jcc(struct xl *x, u8 cc, gaddr_t target, u32 glen);
