@@ -63,6 +63,12 @@ static bool has_fast_pext(void)
 	       !__builtin_cpu_is("znver2");
 }
 
+/* Intel's take six cycles for it */
+static bool has_quick_loop(void)
+{
+	return __builtin_cpu_is("amd");
+}
+
 /* one path a line; empty lines and those that begin with # say nothing */
 static void read_deny_list(struct gn_board *b, const char *path)
 {
@@ -104,7 +110,8 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 	b->set.mode = mode;
 	b->set.flags = (o->stop ? GN_OPT_STOP : 0) | (o->strict ? GN_OPT_STRICT : 0) |
 		       (o->stats ? GN_OPT_STATS : 0) | (o->no_follow ? GN_OPT_NO_FOLLOW : 0) | (o->ibt ? GN_OPT_IBT : 0) | o->knobs |
-		       (has_fast_pext() && !o->no_pext ? GN_OPT_PEXT : 0);
+		       (has_fast_pext() && !o->no_pext ? GN_OPT_PEXT : 0) |
+		       (has_quick_loop() && !o->no_loop ? GN_OPT_LOOP : 0);
 	b->set.policy = o->policy;
 	b->set.fault_nth = o->fault_nth;
 	b->set.flush_every = o->flush_every;

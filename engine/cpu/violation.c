@@ -332,7 +332,8 @@ bool violation_return(struct vcpu *v, u64 word)
 	if (!report(v, &viol, word, is_recognised(v, viol.class, &p, &s, word)))
 		return false;
 	drop_frames(v, &p, viol.class, viol.switcher);
-	if (viol.class == GN_STACK_SWITCH && !p.frame && !p.parked && eng.set.mode == GN_MODE_PROTECT)
+	if (viol.class == GN_STACK_SWITCH && !p.frame && !p.parked && eng.set.mode == GN_MODE_PROTECT &&
+	    !switcher_call_site(word)) /* behind a call: a stack that was moved goes on */
 		enter_new_stack(v);
 	return true;
 }

@@ -46,6 +46,7 @@ enum gn_enable {
 #define GN_OPT_NO_FOLLOW 0x08 /* children that exec leave gnomon */
 #define GN_OPT_PEXT 0x10      /* the CPU has PEXT, and not in microcode */
 #define GN_OPT_IBT 0x20       /* indirect branches into code marked for it must find ENDBR64 */
+#define GN_OPT_LOOP 0x40      /* the CPU's LOOP takes no longer than its JRCXZ */
 #define GN_OPT_CHAOS_TINY 0x100   /* test modes: tiny cache */
 #define GN_OPT_CHAOS_FLUSH 0x200  /* flush everything every few dispatches */
 #define GN_OPT_CHAOS_STEP 0x400   /* one guest instruction a block, never linked */

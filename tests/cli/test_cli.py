@@ -164,10 +164,10 @@ def t_path():
 def t_settings():
     """settings and knobs reach the engine"""
     st, out, err = sh(["check", "--stop", "--strict", "--no-follow", "--stats", "-X", "tiny", "-Xflush", "-X",
-                       "step", "-X", "fault=9", "-Xnopext", "--", "true"], env={"FAKE_SHOW": "1"})
+                       "step", "-X", "fault=9", "-Xnopext", "-Xnoloop", "--", "true"], env={"FAKE_SHOW": "1"})
     has(err, "base=1000 ", "mode=1", "flags=70f", "fault=9", "flush=64")
-    has(sh(["check", "-Xnopext", "-X", "flush=7", "true"], env={"FAKE_SHOW": "1"})[2], "flags=200 ", "flush=7")
-    has(sh(["run", "-Xnopext", "true"], env={"FAKE_SHOW": "1"})[2], "mode=2 flags=0 fault=0")
+    has(sh(["check", "-Xnopext", "-Xnoloop", "-X", "flush=7", "true"], env={"FAKE_SHOW": "1"})[2], "flags=200 ", "flush=7")
+    has(sh(["run", "-Xnopext", "-Xnoloop", "true"], env={"FAKE_SHOW": "1"})[2], "mode=2 flags=0 fault=0")
     eq(sh(["run", "true"]), (0, "", ""))
 
 
