@@ -137,7 +137,7 @@ sources = sorted(os.path.join(TOP, "audit", f) for f in os.listdir(os.path.join(
 parts = os.path.join(tmp, "page_parts.c")
 must([sys.executable, os.path.join(TOP, "tools", "embed.py"), *[os.path.join(TOP, "audit", "page", "page." + x) for x in
                                                                ("html", "css", "js")], parts])
-r = run(["gcc", *flags, *sources, parts, "-o", SANITIZED, "-larchive", "-lsqlite3", "-lZydis", "-lpthread"], timeout=600)
+r = run(["gcc", *flags, *sources, parts, "-o", SANITIZED, "-lsqlite3", "-lZydis", "-lpthread"], timeout=600)
 exe = SANITIZED if r.status == 0 else AUDIT
 if r.status:
     skip("sanitizers", "cannot be built: " + r.err[-200:].replace("\n", " "))
