@@ -112,6 +112,24 @@ uint64_t str_hash(const char *s)
 	return h ^ h >> 29;
 }
 
+/* for the maps: nothing outside of this process depends on it */
+static uint64_t key_hash(const char *s)
+{
+	const uint64_t k = 0x9e3779b97f4a7c15ull;
+	size_t n = strlen(s);
+	uint64_t h = n * k, w;
+
+	for (; n >= 8; s += 8, n -= 8) {
+		memcpy(&w, s, 8);
+		h = (h ^ w) * k;
+		h ^= h >> 32;
+	}
+	w = 0;
+	memcpy(&w, s, n);
+	h = (h ^ w) * k;
+	return h ^ h >> 29;
+}
+
 static struct strmap_slot *slot(const struct strmap *m, const char *key, uint64_t h)
 {
 	size_t i = h & (m->size - 1);
@@ -123,7 +141,7 @@ static struct strmap_slot *slot(const struct strmap *m, const char *key, uint64_
 
 void *strmap_get(const struct strmap *m, const char *key)
 {
-	return m->size ? slot(m, key, str_hash(key))->value : NULL;
+	return m->size ? slot(m, key, key_hash(key))->value : NULL;
 }
 
 static void widen(struct strmap *m)
@@ -140,7 +158,7 @@ static void widen(struct strmap *m)
 
 void **strmap_at(struct strmap *m, const char *key)
 {
-	uint64_t h = str_hash(key);
+	uint64_t h = key_hash(key);
 	struct strmap_slot *s;
 
 	if (m->used * 4 >= m->size * 3)
