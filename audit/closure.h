@@ -10,6 +10,7 @@ struct loaded {
 	struct obj *o;
 	const char *path, *name; /* under which it was found; as it was asked for */
 	unsigned loader;	 /* index of the one that asked for it */
+	uint64_t hash[2];	 /* of name and soname: one comparison for nearly all that are something else */
 };
 
 struct program {

@@ -11,15 +11,18 @@
 
 #define LOADED_MOST 4096
 
-static bool called(const struct loaded *l, const char *name)
+static bool called(const struct loaded *l, const char *name, uint64_t hash)
 {
-	return !strcmp(l->name, name) || (l->o->soname && !strcmp(l->o->soname, name));
+	return (l->hash[0] == hash && !strcmp(l->name, name)) ||
+	       (l->hash[1] == hash && l->o->soname && !strcmp(l->o->soname, name));
 }
 
 static struct loaded *already(struct program *p, const char *name)
 {
+	uint64_t hash = key_hash(name);
+
 	for (size_t i = 0; i < p->n; i++)
-		if (called(&p->v[i], name))
+		if (called(&p->v[i], name, hash))
 			return &p->v[i];
 	return NULL;
 }
@@ -31,7 +34,9 @@ bool program_add(struct program *p, struct obj *o, const char *path, const char 
 	if (p->n >= LOADED_MOST)
 		return false;
 	o->stamp = p->stamp;
-	VEC_ADD(p->v, p->n, p->room, (struct loaded){ o, path, name, loader });
+	VEC_ADD(p->v, p->n, p->room, ((struct loaded){
+			.o = o, .path = path, .name = name, .loader = loader,
+			.hash = { key_hash(name), o->soname ? key_hash(o->soname) : 0 } }));
 	p->rpath |= o->rpath != NULL || (p->l->musl && o->runpath);
 	return true;
 }

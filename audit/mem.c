@@ -112,8 +112,7 @@ uint64_t str_hash(const char *s)
 	return h ^ h >> 29;
 }
 
-/* for the maps: nothing outside of this process depends on it */
-static uint64_t key_hash(const char *s)
+uint64_t key_hash(const char *s)
 {
 	const uint64_t k = 0x9e3779b97f4a7c15ull;
 	size_t n = strlen(s);
