@@ -355,7 +355,8 @@ static long attach(struct vcpu *v, int tid, bool seize, u64 addr, u64 options)
 	if (seize && (addr || options & ~OPTIONS_KNOWN))
 		return -EIO;
 	stopped = is_stopped(tid);
-	tracee_find(tid, &t);
+	if (!ours && (!tracee_room() || !tracee_find(tid, &t)))
+		return -ENOMEM;
 	r = host_ptrace(seize ? PTRACE_SEIZE : PTRACE_ATTACH, tid, 0,
 			!seize ? 0 : t.engine ? tracee_host_options((u32)options) : options);
 	if (r) {
@@ -391,9 +392,7 @@ static long find(int tid, struct tracee *t)
 	if (tracee_get(tid, t))
 		return 0;
 	r = host_ptrace(PTRACE_PEEKUSR, tid, 0, (u64)&word);
-	if (!r)
-		tracee_find(tid, t);
-	return r;
+	return r ? r : tracee_find(tid, t) ? 0 : -ENOMEM;
 }
 
 static long request(struct vcpu *v, u32 what, int tid, u64 addr, u64 data)
