@@ -84,6 +84,11 @@ long tracee_detach(struct vcpu *v, struct tracee *t, int signo);
 u32 tracee_host_options(u32 options);
 long tracee_options(struct tracee *t, u32 options);
 
+/* ptrace_view.c: what is asked of a tracee in a stop; NULL: nothing that is known there */
+typedef long ptrace_fn(struct vcpu *v, struct tracee *t, u64 addr, u64 data);
+ptrace_fn *ptrace_view(u32 request);
+#define PTRACE_OPTIONS (0xfful | PTRACE_O_EXITKILL | PTRACE_O_SUSPEND_SECCOMP)
+
 /* ptrace_regs.c */
 #define TRACEE_REGS 27 /* struct user_regs_struct */
 long tracee_get_regs(const struct tracee *t, u64 r[TRACEE_REGS]) __must_check;
