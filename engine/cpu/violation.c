@@ -22,6 +22,7 @@ struct place {
 	bool known_stack; /* RSP lies on such a stack */
 	bool parked;      /* a stack that was left, and is back */
 	bool shared;      /* RSP lies in memory that is several stacks */
+	u64 elsewhere;    /* the newest frame with this word that was pushed at another RSP, if there is no `frame`; 0 = none */
 };
 
 /* `token`: the last of a stack's frames belongs to a signal, so that what follows was interrupted for it */
@@ -79,14 +80,20 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 	}
 }
 
-/* this very frame among the newest `most` ones */
-static u64 find_frame(struct vcpu *v, u64 rsp, u64 word, u64 most)
+/* this very frame among the newest `most` ones; and one with its word that was pushed at another RSP */
+static u64 find_frame(struct vcpu *v, u64 rsp, u64 word, u64 most, u64 *elsewhere)
 {
 	u64 end = min(shstk_top(v), v->twin_sp + 8 * most);
 
-	for (u64 t = v->twin_sp; t < end; t += 8)
-		if (*shstk_rec(t) == rsp && shstk_word(v, t) == word)
+	*elsewhere = 0;
+	for (u64 t = v->twin_sp; t < end; t += 8) {
+		if (shstk_word(v, t) != word)
+			continue;
+		if (*shstk_rec(t) == rsp)
 			return t;
+		if (!*elsewhere)
+			*elsewhere = t;
+	}
 	return 0;
 }
 
@@ -98,7 +105,7 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 	u64 end = v->twin_sp + 8 * OLDER_MAX;
 
 	/* who switches often: what was parked is not looked for everywhere else first */
-	if (parked_has(v, rsp, word) && !find_frame(v, rsp, word, NEWEST))
+	if (parked_has(v, rsp, word) && !find_frame(v, rsp, word, NEWEST, &p.elsewhere))
 		return (struct place){ .parked = true };
 	while (w.t < shstk_top(v) && !p.frame && w.t < end) {
 		if (w.token) {
@@ -110,7 +117,7 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 	}
 	p.same = p.frame || p.victim || p.above;
 	if (!p.frame) {
-		p.frame = find_frame(v, rsp, word, OLDER_MAX);
+		p.frame = find_frame(v, rsp, word, OLDER_MAX, &p.elsewhere);
 		p.same &= !p.frame;
 		p.parked = !p.frame && parked_has(v, rsp, word);
 	}
@@ -239,6 +246,16 @@ static void drop_frames(struct vcpu *v, const struct place *p, u32 class, gaddr_
 	v->switch_twin = v->back_twin = v->twin_sp;
 }
 
+/* how deep on the shadow stack the word stands: the frame returned to, or one that has moved since it was pushed; 0 = nowhere */
+static u32 depth_of(struct vcpu *v, const struct place *p, u32 class)
+{
+	u64 t = p->frame;
+
+	if (!t && (class == GN_NEVER_CALLED || class == GN_OVERWRITTEN))
+		t = p->elsewhere;
+	return t ? (u32)((t - v->twin_sp) / 8) : 0;
+}
+
 static void fill_frames(struct vcpu *v, struct violation *viol)
 {
 	for (u64 t = v->twin_sp; t < shstk_top(v) && viol->nframes < VIOL_FRAMES; t += 8) {
@@ -319,8 +336,7 @@ bool violation_return(struct vcpu *v, u64 word)
 	}
 	p = look_for(v, v->gregs[RSP], word);
 	viol.class = classify(v, &p, word, &s);
-	viol.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0;
-
+	viol.depth = depth_of(v, &p, viol.class);
 	if (viol.class == GN_STACK_SWITCH) {
 		viol.switcher = s.pc;
 		note_shared(v, &p, &s);
