@@ -70,6 +70,8 @@ void elf_close(struct elf_file *f);
 #define ELF_IBT 1
 #define ELF_SHSTK 2
 long elf_features(int fd);
+/* an engine of gnomon's, this one or another */
+bool elf_is_engine(const struct elf_file *f);
 /* PT_INTERP: length of the path, 0 if there is none, -ENOEXEC, -EIO */
 long elf_interp(const struct elf_file *f, char path[GN_PATH_MAX]) __must_check;
 /* the guest's view of the stack: PT_GNU_STACK says PF_X */
