@@ -142,7 +142,8 @@ struct gn_violation {
 	struct gn_addr switcher; /* class stack switch: instruction that last moved RSP far, 0 if unknown */
 	uint64_t rsp;            /* address of the word */
 	uint64_t ssp;
-	uint32_t depth;          /* class unwind: shadow frames skipped */
+	uint32_t depth;          /* unwind: shadow frames skipped; never called, overwritten: how deep on the shadow stack the
+				    word stands, pushed at another place of the stack; 0 = it does not */
 	uint32_t nframes;
 	struct gn_addr frames[GN_FRAMES]; /* newest first: return addresses on the shadow stack */
 	struct gn_addr stack;    /* what rsp points into (path "[stack]", heap, anonymous ...) */

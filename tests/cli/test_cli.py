@@ -21,7 +21,7 @@ def setup():
     e = os.path.join(TOP, "engine")
     rt = [os.path.join(e, "rt", f) for f in sorted(os.listdir(e + "/rt")) if f.endswith((".c", ".S"))]
     subprocess.run(["cc", "-D_GNU_SOURCE", "-O1", "-g", "-fno-builtin", "-fno-optimize-sibling-calls", "-pthread",
-                    "-I" + e, "-I" + TOP + "/include", TOP + "/tests/cli/fabricate.c", e + "/kern/report.c",
+                    "-I" + e, "-I" + TOP + "/include", TOP + "/tests/cli/fabricate.c", e + "/kern/report.c", e + "/kern/report_maps.c",
                     *rt, "-o", FAB], check=True)
 
 
@@ -178,6 +178,9 @@ def t_verdict():
        (0, "", "gnomon: clean but for unwinding that a CET-aware libc handles: 1 site, 1 time, 1 process\n"))
     st, out, err = sh(["check", "--unwinds", "true"], env={"FAKE": "unwind"})
     has(err, "control-protection: return to an older frame", "skipped  2 frames")
+    st, out, err = sh(["check", "true"], env={"FAKE": "moved"})
+    has(err, "control-protection: return by a frame that was moved", "  deeper   2 frames: a call pushed this address, at another",
+        "`victim' of gnomon-engine leaves 2 frames early", "(1 never called)")
     st, out, err = sh(["check", "true"], env={"FAKE": "all"})
     eq((st, out), (0, ""))
     has(err, "control-protection: return address overwritten", "not mapped", "gnomon: not clean: 4 sites",
