@@ -74,7 +74,7 @@ run -ex 'break inside' -ex run -ex 'print n' -ex continue -ex 'print n' -ex 'bt'
 cd - >/dev/null
 "$SETUP/sleeper" >ready &
 pid=$!
-until grep -q ready ready; do :; done
+until grep -qs ready ready; do :; done
 run -p $pid -ex bt -ex 'info proc exe' -ex 'info proc mappings' | sed -E -e "s/$pid/N/g" -e '/objfile|\[|ADDR$|ADDR +$|p +$|\.c: No such/d' -e 's/  +/ /g' | grep -v libthread_db
 until grep -q '^State:.S' /proc/$pid/status; do :; done
 kill $pid
