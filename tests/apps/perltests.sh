@@ -3,7 +3,10 @@
 # long: 30 minutes, and perl's source package
 # setup: yes
 # needs: perl python3 dpkg-source
-# timeout: 1800
+# timeout: 3600
+# expect: unwind perl perl_run
+# may: unwind perl *
+# may: unwind libc.so.6 *
 # perl's own tests (t/, lib/, and those of its extensions) with the installed perl: 2500 files. suites/perl.py runs them.
 set -eu
 if [ "${1-}" = setup ]; then

@@ -4,16 +4,19 @@
 # setup: yes
 # needs: gcc make tclsh dpkg-source setpriv
 # timeout: 1800
+# may: unwind libc.so.6 _dl_catch_exception
 # SQLite's own tests, the 300 000 cases of veryquick.test, with a library built from Debian's source package for them.
 set -eu
 if [ "${1-}" = setup ]; then
 	tree=$("$TESTS/apps/suites/source.sh" sqlite3) || { echo "$tree"; exit 77; }
 	mv "$tree" tree
 	cd tree
+	# waits for locks by the clock, and fails where something else runs
+	rm test/walsetlk.test
 	{ ./configure --enable-all && make testfixture; } >../log 2>&1 || { tail -n 5 ../log; exit 1; }
 	exit 0
 fi
-# the tests do not work as root; --start-at and the like would need the list of files, which is theirs
+# they refuse to run as root
 mkdir db
 user=
 if [ "$(id -u)" = 0 ]; then
@@ -22,6 +25,8 @@ if [ "$(id -u)" = 0 ]; then
 fi
 cd db
 $user "$SETUP/tree/testfixture" "$SETUP/tree/test/veryquick.test" >../log 2>&1 && s=0 || s=$?
-# what is measured is no result
-grep -av -e '^Time: ' -e '^Memory used:' -e ' seconds$' ../log
+# what is measured, or depends on random numbers, is no result
+grep -av -e '^Time: ' -e '^Memory used:' -e '^Maximum memory usage:' -e '^Page-cache ' \
+	-e '^Allocation count:' -e 'microseconds per iteration$' ../log |
+	sed -E 's/ \([0-9.]+ ?ms[^)]*\) / /'
 echo "status $s"

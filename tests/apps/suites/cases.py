@@ -30,12 +30,13 @@ class LeftOut:
         return [case for what, case in self.rows if case and fnmatch.fnmatchcase(name, what)]
 
 
-def run(argv, folder, seconds, log, env=ENV):
-    """its status, as a shell has it, or `timeout`; what is left of its session is killed. A fresh folder is its home"""
-    home = os.path.abspath("home")
+def run(argv, name, seconds, folder=None, env=ENV):
+    """its status, as a shell has it, or `timeout`; what is left of its session is killed. Its home and, but where a folder is given,
+    where it runs is a fresh folder; what it says is in logs/NAME"""
+    home = os.path.abspath("home/" + name)
     shutil.rmtree(home, ignore_errors=True)
     os.makedirs(home)
-    with open(log, "wb") as out:
+    with open(log(name), "wb") as out:
         p = subprocess.Popen(argv, cwd=folder or home, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
                              env=dict(env, HOME=home, TMPDIR=home))
     try:
@@ -48,7 +49,12 @@ def run(argv, folder, seconds, log, env=ENV):
     except ProcessLookupError:
         pass
     p.wait()
+    shutil.rmtree(home, ignore_errors=True)
     return status
+
+
+def log(name):
+    return os.path.abspath("logs/" + name)
 
 
 def ranges(numbers):

@@ -75,12 +75,12 @@ def main():
         if left.whole(test):
             continue
         argv, folder = switches.command(tree, test)
-        log = os.path.abspath("logs/" + test.replace("../", "").replace("/", "_"))
-        status = cases.run(argv, folder, SECONDS, log, dict(cases.ENV, LANG="C"))
-        said = tally(log)
+        name = test.replace("../", "").replace("/", "_")
+        status = cases.run(argv, name, SECONDS, folder, dict(cases.ENV, LANG="C"))
+        said = tally(cases.log(name))
         print("%s: status %s, %s" % (test, status, said), flush=True)
         if status == "0" and "not ok" not in said:
-            os.unlink(log)
+            os.unlink(cases.log(name))
 
 
 main()
