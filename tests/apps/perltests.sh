@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # large: dpkg-dev
-# long: 30 minutes, and perl's source package
+# long: an hour, and perl's source package
 # setup: yes
 # needs: perl python3 dpkg-source
 # timeout: 3600

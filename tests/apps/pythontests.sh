@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # large: libpython3.11-testsuite (Debian 13: libpython3.13-testsuite)
-# long: 30 minutes
+# long: an hour
 # needs: python3
 # timeout: 2400
 # may: unwind l*.so* *

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # large: dpkg-dev tcl-dev zlib1g-dev
-# long: 10 minutes, and sqlite's source package
+# long: 20 minutes, and sqlite's source package
 # setup: yes
 # needs: gcc make tclsh dpkg-source setpriv
 # timeout: 1800
