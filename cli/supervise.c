@@ -8,8 +8,10 @@
  * between looking and sleeping is not lost.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,6 +28,7 @@ static bool changed[NSIG];
 static sigset_t saved_mask;
 
 static volatile pid_t guest_pid; /* 0: none to signal (yet, or any more) */
+static volatile pid_t watcher;	 /* of the guest while both are stopped */
 static uint32_t *wake_word;
 
 static void on_child(int sig)
@@ -35,13 +38,13 @@ static void on_child(int sig)
 }
 
 /* si_code > 0: by the kernel to the whole group (a terminal) or for gnomon's own timers, which a fork does not
- * take along: these the guest does not have itself */
+ * take along: these the guest does not have itself. The watcher's SIGCONT is for us alone */
 static void on_forward(int sig, siginfo_t *si, void *ctx)
 {
 	bool timer = sig == SIGALRM || sig == SIGVTALRM || sig == SIGPROF;
 	int e = errno;
 
-	if (guest_pid > 0 && (si->si_code <= 0 || timer))
+	if (guest_pid > 0 && (si->si_code <= 0 || timer) && !(watcher > 0 && si->si_pid == watcher))
 		kill(guest_pid, sig);
 	errno = e;
 }
@@ -92,15 +95,71 @@ void signals_restore(void)
 	sigprocmask(SIG_SETMASK, &saved_mask, NULL);
 }
 
-/* the guest stopped: so do we, by the same signal; when we go on, it does */
+/* its letter in /proc; 0: there is none to read */
+static char state_of(pid_t pid)
+{
+	char path[32], text[512], *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	p = strrchr(text, ')');
+	return p && p[1] ? p[2] : 0;
+}
+
+/*
+ * The guest may go on, or end, without us: then so must we. But a stopped process is not woken by SIGCHLD, and only a
+ * parent is told: this child of ours looks, for as long as we are stopped, ten times a second. It takes no signals, so
+ * that what is sent to our group is not handed on twice.
+ */
+static pid_t watch(pid_t guest)
+{
+	static const struct timespec tenth = { 0, 100000000 };
+	sigset_t all, old;
+	pid_t self = getpid(), pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid) {
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == self) {
+		char ours = state_of(self), its = state_of(guest);
+
+		if (!ours)
+			break;
+		if (ours == 'T' && its && its != 'T' && its != 't')
+			kill(self, SIGCONT);
+		nanosleep(&tenth, NULL);
+	}
+	_exit(0);
+}
+
+/* the guest stopped: so do we, by the same signal; when we go on, it does, and the other way round */
 static void stop_like(pid_t pid, int sig)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL }, old;
 	siginfo_t si = { 0 };
 
+	watcher = watch(pid);
 	sigaction(sig, &dfl, &old);
 	raise(sig);
 	sigaction(sig, &old, NULL);
+	if (watcher > 0) {
+		kill(watcher, SIGKILL);
+		while (waitpid(watcher, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	watcher = 0;
 	/* whoever woke us by group woke the guest too */
 	if (waitid(P_PID, (id_t)pid, &si, WCONTINUED | WNOHANG) == 0 && si.si_pid == 0)
 		kill(pid, SIGCONT);

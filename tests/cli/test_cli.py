@@ -342,6 +342,20 @@ def t_stop():
     eq((p.stdout.readline(), p.wait(timeout=20)), (b"on\n", 5))
 
 
+def t_stopped_and_others():
+    """the program stops, and another process lets it go on, or ends it: gnomon goes on, too, and the program hears of it once"""
+    for script, sig, want in (("echo ready; kill -STOP $$; echo on; exit 5", signal.SIGCONT, (b"on\n", 5)),
+                              ("trap 'echo cont' CONT; echo ready; kill -STOP $$; sleep 0.3; exit 6", signal.SIGCONT, (b"cont\n", 6)),
+                              ("echo ready; kill -STOP $$", signal.SIGKILL, (b"", -signal.SIGKILL))):
+        p = start_script(script)
+        wait_for(lambda: proc_state(p.pid) == "T")
+        os.kill(child_of(p.pid), sig)
+        try:
+            eq((p.wait(timeout=20), p.stdout.read()), want[::-1])
+        finally:
+            p.send_signal(signal.SIGCONT)
+
+
 def on_terminal(script, keys):
     """Runs SCRIPT under gnomon as a job of a new terminal, types KEYS (bytes, when "ready" appears); a stopped
     job is continued as fg does. Returns what happened to gnomon: "stop SIG", "exit N", "signal N"."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the suites share: a test's directives, the environment of its programs, running gnomon, judging a run."""
+import collections
+import itertools
 import json
 import os
 import re
@@ -85,6 +87,16 @@ def first_line_that_differs(a, b):
     return "native has %d lines, here %d" % (len(x), len(y))
 
 
+def lines_that_differ(a, b):
+    """the first one, and of long outputs the first twenty that only one of them has"""
+    said = [first_line_that_differs(a, b)]
+    x, y = (collections.Counter(t.decode(errors="replace").split("\n")) for t in (a, b))
+    if sum(x.values()) > 1000:
+        said += ["only native: " + t[:300] for t in itertools.islice((x - y).elements(), 20)]
+        said += ["only here:   " + t[:300] for t in itertools.islice((y - x).elements(), 20)]
+    return "\n".join(said)
+
+
 def compare(native, r, log, stderr):
     """why this run is not like the native one, or None"""
     if r.timed_out:
@@ -92,7 +104,7 @@ def compare(native, r, log, stderr):
     if r.status != native.status:
         return "status %d, natively %d" % (r.status, native.status), r.tail() + "\n" + log[-3000:]
     if r.out != native.out:
-        return "output differs", first_line_that_differs(native.out, r.out) + "\n" + log[-2000:]
+        return "output differs", lines_that_differ(native.out, r.out) + "\n" + log[-2000:]
     if stderr and r.err != native.err:
         return "stderr differs", first_line_that_differs(native.err, r.err) + "\n" + log[-2000:]
     return None
