@@ -124,6 +124,10 @@ void heirs_before_fork(struct vcpu *v)
 		inherit(v, n, true);
 		done = n;
 	}
+	if (own && own->n >= PLACES) { /* what has been noted is done: room for those that come; who notes right now is lost */
+		__atomic_store_n(&own->n, 0, __ATOMIC_RELAXED);
+		done = 0;
+	}
 	cache_unlock();
 }
 

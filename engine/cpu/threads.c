@@ -168,6 +168,7 @@ static long do_fork(struct vcpu *v, struct kclone_args *ca, size_t size)
 	kit_after_fork(v, cpu_threads);
 	v->next = v->prev = NULL;
 	v->stranger = false;
+	v->stat_blocks = v->stat_build = 0;
 	cpu_threads = v;
 	count = 1;
 	strangers = 0;

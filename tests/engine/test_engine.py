@@ -206,5 +206,39 @@ s, out, err = check("--", G, "check", "--error-exitcode=9", "--", prog)
 ok("what the inner one finds", s == 9 and "1 never called" in err and "gnomon: 1 program ran natively and was not checked" in err and
    "gnomon-engine: gnomon inside gnomon" in err, s, out, err)
 
+# ---- what children translate is translated once, however much it is in all: five sets of 7000 functions, in turn
+prog = program("children", r"""
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define SET 7000
+int main(void)
+{
+	unsigned char f[] = { 0x8d, 0x47, 0x01, 0xc3 }, *p = mmap(NULL, 5 * SET * 16, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int status = 0;
+	for (int i = 0; i < 5 * SET; i++)
+		memcpy(p + 16 * i, f, sizeof(f));
+	for (int round = 0; round < 15; round++) {
+		if (!fork()) {
+			int n = 0;
+			for (int i = 0; i < SET; i++)
+				n = ((int (*)(int))(p + 16 * (round % 5 * SET + i)))(n);
+			_exit(n != SET);
+		}
+		wait(&status);
+		if (status)
+			return 1;
+	}
+	return 0;
+}
+""")
+if native("children", [prog], 0, ""):
+    s, out, err = check("--stats", "--", prog)
+    made = [int(n) for n in re.findall(r"this thread made (\d+)", err)]
+    ok("the first children translate their sets, the last five hardly any", s == 0 and len(made) == 16 and
+       all(n > 7000 for n in made[:2]) and sum(made[10:15]) < 7000, s, made)
+
 os.chdir("/")
 done()
