@@ -27,10 +27,24 @@ struct guest_msg { /* struct msghdr */
 };
 #define MMSG_STRIDE (sizeof(struct guest_msg) + 8)
 
+/* the kernel writes where the guest may */
+static long __attribute__((noinline)) without_key(long nr, const u64 a[6])
+{
+	u32 pkru = rt_pkru();
+	long r;
+
+	rt_pkru_set(pkru | rt_pkey.closed);
+	r = sys_6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	rt_pkru_set(pkru);
+	return r;
+}
+
 long kern_host(struct vcpu *v, long nr, const u64 a[6])
 {
 	if (kern_syscalls[nr].flags & SYSF_SLEEP)
 		return sig_safe_syscall(v, nr, a);
+	if (unlikely(rt_pkey.kept) && kern_syscalls[nr].flags & SYSF_OUT)
+		return without_key(nr, a);
 	return sys_6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
@@ -185,7 +199,7 @@ void kern_syscall(struct vcpu *v)
 		return;
 	}
 	if ((e->flags & (SYSF_HANDLER | SYSF_SLEEP)) ||
-	    ((e->flags & SYSF_OUT) && unlikely(__atomic_load_n(&vma_nguarded, __ATOMIC_RELAXED)))) {
+	    ((e->flags & SYSF_OUT) && unlikely(__atomic_load_n(&vma_nguarded, __ATOMIC_RELAXED) || rt_pkey.kept))) {
 		slow(v, nr, e);
 		return;
 	}

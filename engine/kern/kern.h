@@ -87,6 +87,7 @@ SYSCALL(munmap);
 SYSCALL(mprotect);
 SYSCALL(mremap);
 SYSCALL(pkey_mprotect);
+SYSCALL(pkey_free);
 SYSCALL(madvise);
 SYSCALL(arch_prctl);
 
