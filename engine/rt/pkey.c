@@ -11,7 +11,14 @@
 #define OSPKE (1u << 4)
 #define DENY_WRITE 2u
 
-const struct rt_pkey rt_pkey;
+/* Out of the compiler's sight, which would take it for a constant here */
+__asm__(".section .rodata\n\t"
+	".globl rt_pkey\n\t"
+	".hidden rt_pkey\n\t"
+	".balign 16\n"
+	"rt_pkey: .skip 16\n\t"
+	".previous");
+_Static_assert(sizeof(struct rt_pkey) == 16, "rt_pkey");
 _Static_assert(offsetof(struct rt_pkey, kept) == RT_PKEY_KEPT && offsetof(struct rt_pkey, closed) == RT_PKEY_CLOSED,
 	       "pkey_asm.h");
 
@@ -65,9 +72,9 @@ void rt_pkey_init(void)
 		sys1(__NR_pkey_free, key);
 		return;
 	}
-	__asm__("" : "+r"(to)); /* no constant */
 	rt_pkru_set(p.start & ~p.kept);
 	*to = p;
+	__asm__ volatile("" : : : "memory");
 	sys3(__NR_mprotect, lo, hi - lo, PROT_READ);
 }
 
