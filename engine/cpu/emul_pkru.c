@@ -5,8 +5,6 @@
  */
 #include "cpu/emul.h"
 
-#define FEATURE_PKRU (1u << 9)
-
 u32 cpu_pkru(const struct vcpu *v)
 {
 	return (rt_pkru() & ~rt_pkey.kept) | (v->pkru & rt_pkey.kept);
@@ -44,7 +42,7 @@ static void xrstor(struct vcpu *v, const struct insn *in, const u8 *code)
 		emul_host_fault(v);
 		return;
 	}
-	if (features & FEATURE_PKRU)
+	if (features & XSTATE_PKRU)
 		v->pkru = pkru;
 	v->rip += in->len;
 }

@@ -84,3 +84,11 @@ void rt_pkey_tag(const void *p, size_t size, int prot)
 	if (unlikely(rt_pkey.kept))
 		(void)sys4(__NR_pkey_mprotect, p, size, prot, rt_pkey.key);
 }
+
+u32 rt_pkru_at(void)
+{
+	u32 a = 0xd, b, c = 9, d;
+
+	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return b;
+}

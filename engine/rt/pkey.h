@@ -26,6 +26,11 @@ void rt_pkey_init(void);
 /* this memory, which has protection `prot`, is written by the engine alone */
 void rt_pkey_tag(const void *p, size_t size, int prot);
 
+/* where PKRU stands in what XSAVE stores, and the bit for it in the header there */
+u32 rt_pkru_at(void);
+#define XSTATE_BV 512
+#define XSTATE_PKRU (1ul << 9)
+
 static inline u32 rt_pkru(void)
 {
 	u32 a, d;

@@ -83,8 +83,6 @@ u64 frame_xstate_size(void);
 u64 frame_xfeatures(void);
 /* the CPU's to v->sig->xsave */
 void frame_save_xstate(struct vcpu *v);
-/* where PKRU stands in it */
-u32 frame_pkru_at(void);
 
 /* action.c */
 void action_host(int signo, const struct ksigaction *act);

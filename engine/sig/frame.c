@@ -9,8 +9,6 @@
 #define FP_MAGIC1 0x46505853u
 #define FP_MAGIC2 0x46505845u
 #define TF 0x100ul
-#define XSTATE_BV 512 /* in what XSAVE stores */
-#define FEATURE_PKRU (1ul << 9)
 #define RESTORED_FLAGS 0x50cd5ul /* of FIX_EFLAGS but TF, which is cpu/step.c's */
 #define MINSIGSTKSZ_ 2048
 #define TASK_TOP 0x7ffffffff000ul
@@ -33,14 +31,6 @@ u64 frame_xstate_size(void)
 		size = min((u64)b, XSTATE_MAX);
 	}
 	return size;
-}
-
-u32 frame_pkru_at(void)
-{
-	u32 a = 0xd, b, c = 9, d;
-
-	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	return b;
 }
 
 static bool on_alt(const struct kstack *alt, u64 sp)
@@ -100,8 +90,8 @@ static void save_pkru(struct vcpu *v)
 {
 	u8 *x = v->sig->xsave;
 
-	*(u32 *)(x + frame_pkru_at()) = cpu_pkru(v);
-	*(u64 *)(x + XSTATE_BV) |= FEATURE_PKRU;
+	*(u32 *)(x + rt_pkru_at()) = cpu_pkru(v);
+	*(u64 *)(x + XSTATE_BV) |= XSTATE_PKRU;
 }
 
 void frame_save_xstate(struct vcpu *v)
@@ -220,8 +210,8 @@ static void restore(struct vcpu *v, u64 feat)
 	const u8 *x = v->sig->xsave;
 
 	if (unlikely(rt_pkey.kept)) {
-		feat &= ~FEATURE_PKRU;
-		cpu_pkru_set(v, *(u64 *)(x + XSTATE_BV) & FEATURE_PKRU ? *(u32 *)(x + frame_pkru_at()) : 0);
+		feat &= ~XSTATE_PKRU;
+		cpu_pkru_set(v, *(u64 *)(x + XSTATE_BV) & XSTATE_PKRU ? *(u32 *)(x + rt_pkru_at()) : 0);
 	}
 	__asm__ volatile("xrstor64 %0" : : "m"(*x), "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
 }
