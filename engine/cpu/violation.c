@@ -20,6 +20,7 @@ struct place {
 	bool same;  /* all of these on the stack the newest frames stand on, or on one that was interrupted for it */
 	u64 skipped; /* the oldest live frame that RSP has passed on its stack; 0 = none */
 	bool known_stack; /* RSP lies on such a stack */
+	bool home;        /* and right below `above` */
 	bool parked;      /* a stack that was left, and is back */
 	bool shared;      /* RSP lies in memory that is several stacks */
 };
@@ -32,7 +33,7 @@ struct walk {
 
 /*
  * Walks over one stack, from its newest frame on. Frames whose word lies lower than a newer one's are dead: the stack
- * pointer passed them without a return.
+ * pointer passed them without a return. So none can be RSP's behind the first one above it: the walk is done.
  */
 static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct place *p)
 {
@@ -40,7 +41,7 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 	bool on_it = stacks_same(v, base, rsp);
 
 	p->known_stack |= on_it;
-	for (; w->t < shstk_top(v) && !p->frame; w->t += 8) {
+	for (; w->t < shstk_top(v) && !p->frame && !p->above; w->t += 8) {
 		u64 at = *shstk_rec(w->t);
 
 		if ((at < low || at > max(high, base)) && !stacks_same(v, base, at))
@@ -58,7 +59,7 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 			p->victim = w->t;
 		if (at == rsp && shstk_word(v, w->t) == word)
 			p->frame = w->t;
-		if (at > rsp && !p->above)
+		if (at > rsp)
 			p->above = w->t;
 	}
 }
@@ -77,6 +78,14 @@ static void skip_stack(struct vcpu *v, struct walk *w)
 		high = max(high, at);
 		w->token = shstk_word(v, w->t) & SHSTK_TOKEN;
 	}
+}
+
+/* Was the last load of RSP a switch to where RSP is now? */
+static bool loaded_here(struct vcpu *v)
+{
+	u64 far = max(v->switch_from, v->switch_to) - min(v->switch_from, v->switch_to);
+
+	return v->switch_pc && far >= PAGE_SIZE && v->gregs[RSP] - v->switch_to < PAGE_SIZE;
 }
 
 /* this very frame among the newest `most` ones */
@@ -100,7 +109,7 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 	/* who switches often: what was parked is not looked for everywhere else first */
 	if (parked_has(v, rsp, word) && !find_frame(v, rsp, word, NEWEST))
 		return (struct place){ .parked = true };
-	while (w.t < shstk_top(v) && !p.frame && w.t < end) {
+	while (w.t < shstk_top(v) && !p.frame && !p.above && w.t < end) {
 		if (w.token) {
 			walk_stack(v, &w, rsp, word, &p);
 			end = max(end, w.t + 8 * OLDER_MAX);
@@ -109,7 +118,8 @@ static struct place look_for(struct vcpu *v, u64 rsp, u64 word)
 		}
 	}
 	p.same = p.frame || p.victim || p.above;
-	if (!p.frame) {
+	p.home = p.above && *shstk_rec(p.above) - rsp < PAGE_SIZE && !loaded_here(v);
+	if (!p.frame && !p.home) {
 		p.frame = find_frame(v, rsp, word, OLDER_MAX);
 		p.same &= !p.frame;
 		p.parked = !p.frame && parked_has(v, rsp, word);
@@ -125,14 +135,6 @@ static bool is_retpoline(gaddr_t ret)
 	if (rt_copy_from_guest(b, ret - 4, 4))
 		return false;
 	return (b[0] & 0xfb) == 0x48 && b[1] == 0x89 && (b[2] & 0xc7) == 0x04 && b[3] == 0x24;
-}
-
-/* Was the last load of RSP a switch to where RSP is now? */
-static bool loaded_here(struct vcpu *v)
-{
-	u64 far = max(v->switch_from, v->switch_to) - min(v->switch_from, v->switch_to);
-
-	return v->switch_pc && far >= PAGE_SIZE && v->gregs[RSP] - v->switch_to < PAGE_SIZE;
 }
 
 /* a switch, although RSP is near the newest frames: what it is near to is not one stack */
@@ -183,6 +185,8 @@ static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *
 		*s = (struct switcher){ v->base_pc, false };
 		return GN_STACK_SWITCH;
 	}
+	if (p->home && !p->shared)
+		return GN_NEVER_CALLED;
 	*s = switcher_find(v);
 	if (p->shared && !p->frame) { /* a stack that began here, or was copied to here */
 		if (!s->pc)
