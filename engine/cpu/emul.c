@@ -127,7 +127,7 @@ void emul_insn(struct vcpu *v)
 		emul_xbegin(v, &in);
 	else if (in.class == INSN_INT)
 		emul_int(v, &in);
-	else if (!emul_pkru(v, &in, code) && !emul_near(v, &in, code) && !emul_cet(v, &in, code) && !emul_gs(v, &in, code) && !emul_mem(v, &in, code) &&
-		 !emul_far(v, &in, code))
+	else if (!emul_near(v, &in, code) && !emul_cet(v, &in, code) && !emul_gs(v, &in, code) && !emul_mem(v, &in, code) &&
+		 !emul_far(v, &in, code) && !emul_pkru(v, &in, code))
 		unknown(v, &in, code);
 }
