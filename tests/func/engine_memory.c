@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <ucontext.h>
@@ -118,6 +119,16 @@ static int store(char *p)
 	return code;
 }
 
+static void refused(long nr, long a, long b, long c, long d)
+{
+	long r = syscall(nr, a, b, c, d);
+
+	if (r != -1 || errno != EFAULT)
+		fprintf(stderr, "system call %ld\n", nr);
+	CHECK_EQ(r, -1);
+	CHECK_EQ(errno, EFAULT);
+}
+
 /* the same by system calls */
 static void calls(char *p)
 {
@@ -136,6 +147,21 @@ static void calls(char *p)
 	CHECK_EQ(errno, EFAULT);
 	CHECK_EQ(syscall(SYS_arch_prctl, 0x1004 /* ARCH_GET_GS */, p), -1);
 	CHECK_EQ(errno, EFAULT);
+	refused(SYS_stat, (long)"/", (long)p, 0, 0);
+	refused(SYS_newfstatat, AT_FDCWD, (long)"/", (long)p, 0);
+	refused(SYS_readlink, (long)"/proc/self/exe", (long)p, 8, 0);
+	refused(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/fd/0", (long)p, 8);
+	refused(SYS_uname, (long)p, 0, 0, 0);
+	refused(SYS_getcwd, (long)p, 64, 0, 0);
+	refused(SYS_prlimit64, 0, 3, 0, (long)p);
+	refused(SYS_getrlimit, 3, (long)p, 0, 0);
+	refused(SYS_sigaltstack, 0, (long)p, 0, 0);
+	refused(SYS_rt_sigaction, SIGUSR1, 0, (long)p, 8);
+	refused(SYS_pipe2, (long)p, 0, 0, 0);
+	refused(SYS_prctl, 16 /* PR_GET_NAME */, (long)p, 0, 0);
+	refused(SYS_getrandom, (long)p, 8, 0, 0);
+	refused(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, (long)p);
+	refused(SYS_getitimer, 0, (long)p, 0, 0);
 	CHECK_EQ(mprotect((void *)((unsigned long)p & ~4095ul), 4096, PROT_READ | PROT_WRITE), -1);
 	CHECK_EQ(errno, ENOMEM);
 	CHECK_EQ(syscall(SYS_pkey_mprotect, (unsigned long)p & ~4095ul, 4096, PROT_READ | PROT_WRITE, 0), -1);
