@@ -146,6 +146,8 @@ struct obj {
 	uint8_t closure; /* the same by the marks alone, whatever the C library can do */
 	uint32_t nveto;	 /* libraries that are in the way */
 	struct obj *veto; /* the first of them, in the order in which the C library looks */
+	const struct ldso *linker; /* whose search gave the hits of deps, with nobody else involved; NULL: not done */
+	uint32_t stamp; /* of the program that was last found to load it */
 	struct obj **loads; /* everything it loads at start, breadth first, itself left out */
 	uint32_t nloads;
 	/* closure, libraries only; of a static library nveto counts its unmarked members, users all that count for the link */
@@ -213,6 +215,7 @@ struct audit {
 	const char **asked; /* operands as absolute paths in the root */
 	size_t nasked, asked_room;
 	bool partial;	  /* a shard */
+	uint32_t stamps;  /* of programs, those given out (obj.stamp) */
 };
 
 /* ---- obj.c; `mem` is where strings go */

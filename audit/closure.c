@@ -39,6 +39,7 @@ static void begin(struct program *p, struct tree *t, struct obj *o)
 	p->l = ldso_of(t, interp_of(o));
 	p->n = p->missing = 0;
 	p->rpath = false;
+	p->stamp = ++t->a->stamps;
 	p->lacks = NULL;
 	program_add(p, o, path, path, 0);
 }
@@ -55,6 +56,7 @@ static void resolve(struct program *p, struct tree *t, struct obj *o)
 		o->deps[i].hit = arena_alloc(&t->w.mem, sizeof(h));
 		*o->deps[i].hit = h;
 	}
+	o->linker = p->l;
 }
 
 static bool marked(const struct obj *o)
@@ -132,7 +134,7 @@ static void opens(struct program *p, struct obj *o, unsigned by, const struct de
 			f->confidence = CONF_MEDIUM;
 		break;
 	}
-	p->n = start;
+	program_cut(p, start);
 }
 
 static void dlopens(struct program *p, struct obj *o)

@@ -52,19 +52,22 @@ static bool entry(struct dyn *d, int64_t tag, uint64_t value)
 	return true;
 }
 
+/* some at a time, as most have no more than fit */
 static void entries(struct elf *e, const struct seg *g, struct dyn *d)
 {
-	size_t each = e->is64 ? sizeof(Elf64_Dyn) : sizeof(Elf32_Dyn);
+	size_t each = e->is64 ? sizeof(Elf64_Dyn) : sizeof(Elf32_Dyn), got;
+	union {
+		Elf64_Dyn d64[64];
+		Elf32_Dyn d32[128];
+	} u;
 
-	for (uint32_t i = 0; i < ENTRIES_MOST && (i + 1) * each <= g->filesz; i++) {
-		union {
-			Elf64_Dyn d64;
-			Elf32_Dyn d32;
-		} u;
-
-		if (!img_read(e->im, g->off + i * each, &u, each))
-			return;
-		if (!(e->is64 ? entry(d, u.d64.d_tag, u.d64.d_un.d_val) : entry(d, u.d32.d_tag, u.d32.d_un.d_val)))
+	for (uint64_t at = 0; at < ENTRIES_MOST * each && at < g->filesz; at += sizeof(u)) {
+		got = img_some(e->im, g->off + at, &u, g->filesz - at < sizeof(u) ? (size_t)(g->filesz - at) : sizeof(u));
+		for (size_t i = 0; i < got / each; i++)
+			if (!(e->is64 ? entry(d, u.d64[i].d_tag, u.d64[i].d_un.d_val) :
+					entry(d, u.d32[i].d_tag, u.d32[i].d_un.d_val)))
+				return;
+		if (got < sizeof(u))
 			return;
 	}
 }

@@ -63,25 +63,30 @@ struct obj *file_known(struct audit *a, const char *path, enum level level)
 	return o;
 }
 
+bool file_stat(const struct audit *a, int dirfd, const char *name, struct stat *st)
+{
+	bool ok;
+	int fd;
+
+	if (a->o->rootfd < 0 || *name != '/')
+		return fstatat(dirfd, name, st, 0) == 0;
+	fd = root_open(a, name, O_PATH);
+	if (fd < 0)
+		return false;
+	ok = fstat(fd, st) == 0;
+	close(fd);
+	return ok;
+}
+
 bool file_kept(struct worker *w, int dirfd, const char *name, const char *path)
 {
 	struct obj *o = file_known(w->a, path, w->a->o->level);
-	bool ok = o != NULL;
 	struct stat st;
 
 	/* one that was only a dependency becomes a file that was asked for: its row changes */
-	if (!ok || (o->flags & OF_DEPENDENCY))
+	if (!o || (o->flags & OF_DEPENDENCY))
 		return false;
-	if (w->a->o->rootfd >= 0 && *name == '/') {
-		int fd = root_open(w->a, name, O_PATH);
-
-		ok = fd >= 0 && fstat(fd, &st) == 0;
-		if (fd >= 0)
-			close(fd);
-	} else {
-		ok = fstatat(dirfd, name, &st, 0) == 0;
-	}
-	if (!ok || !file_same(o, &st))
+	if (!file_stat(w->a, dirfd, name, &st) || !file_same(o, &st))
 		return false;
 	count(w);
 	file_keep(w, o, dirfd < 0 ? OF_LISTED : 0);
@@ -93,8 +98,8 @@ static struct obj *file_obj(struct worker *w, int fd, const char *path, bool ask
 	struct obj *o = worker_obj(w, path, NULL);
 	struct stat st;
 
-	/* marks alone need no identity, unless a database is to know the file again */
-	if ((w->a->o->level > LEVEL_MARKS || w->a->o->db) && fstat(fd, &st) == 0)
+	/* to see whether it changes while its code is read, and for a database to know it again; tree_read.c asks by itself */
+	if ((w->a->o->level >= LEVEL_CODE || w->a->o->db) && fstat(fd, &st) == 0)
 		file_identify(o, &st);
 	if (asked)
 		o->flags |= OF_LISTED;

@@ -20,6 +20,8 @@ enum file_result { FILE_DONE, FILE_FOLDER, FILE_OTHER };
 enum file_result file_read(struct worker *w, int fd, const char *path, bool asked);
 /* is it as the database knows it? Then that goes into the results */
 bool file_kept(struct worker *w, int dirfd, const char *name, const char *path);
+/* what is at a name, of the root if it is an absolute one; links are followed */
+bool file_stat(const struct audit *a, int dirfd, const char *name, struct stat *st);
 /* is the file in this part of the work? */
 bool file_in_shard(const struct options *o, const char *path);
 

@@ -51,7 +51,7 @@ bool img_file(struct img *im, int fd)
 	im->size = IMG_UNKNOWN;
 	im->total = 0;
 	im->error = 0;
-	im->win_len = 0;
+	im->win[0].len = im->win[1].len = 0;
 	im->head_len = once(im, 0, im->head, sizeof(im->head));
 	return !im->error;
 }
@@ -63,7 +63,7 @@ void img_memory(struct img *im, const void *mem, uint64_t size)
 	im->size = size;
 	im->total = 0;
 	im->error = 0;
-	im->head_len = im->win_len = 0;
+	im->head_len = im->win[0].len = im->win[1].len = 0;
 	im->hole = size;
 	im->hole_len = 0;
 }
@@ -80,23 +80,35 @@ static size_t from_memory(struct img *im, uint64_t off, void *buf, size_t n)
 	return n;
 }
 
+/* are the n bytes at off among those that were read from `from` on? */
+static bool among(uint64_t from, size_t len, uint64_t off, size_t n)
+{
+	return off >= from && off - from <= len && n <= len - (off - from);
+}
+
 size_t img_some(struct img *im, uint64_t off, void *buf, size_t n)
 {
+	struct window *w;
+
 	if (im->fd < 0)
 		return from_memory(im, off, buf, n);
-	if (off < im->head_len && n <= im->head_len - off) {
+	if (among(0, im->head_len, off, n)) {
 		memcpy(buf, im->head + off, n);
 		return n;
 	}
-	if (n > sizeof(im->win) / 2)
+	for (w = im->win; w < im->win + 2; w++)
+		if (among(w->off, w->len, off, n)) {
+			memcpy(buf, w->bytes + (off - w->off), n);
+			return n;
+		}
+	if (n > IMG_WINDOW / 2)
 		return from_file(im, off, buf, n);
-	if (off < im->win_off || off - im->win_off > im->win_len || n > im->win_len - (off - im->win_off)) {
-		im->win_off = off;
-		im->win_len = once(im, off, im->win, sizeof(im->win));
-		if (im->win_len < n)
-			return from_file(im, off, buf, n);
-	}
-	memcpy(buf, im->win + (off - im->win_off), n);
+	w = &im->win[im->turn ^= 1];
+	w->off = off;
+	w->len = once(im, off, w->bytes, sizeof(w->bytes));
+	if (w->len < n)
+		return from_file(im, off, buf, n);
+	memcpy(buf, w->bytes, n);
 	return n;
 }
 
@@ -155,7 +167,8 @@ bool img_string(struct img *im, uint64_t off, char *buf, size_t size)
 	size_t n;
 
 	if (im->fd >= 0 && (known(im->head, 0, im->head_len, off, buf, size) ||
-			    known(im->win, im->win_off, im->win_len, off, buf, size)))
+			    known(im->win[0].bytes, im->win[0].off, im->win[0].len, off, buf, size) ||
+			    known(im->win[1].bytes, im->win[1].off, im->win[1].len, off, buf, size)))
 		return true;
 	n = img_some(im, off, buf, size < IMG_WINDOW / 2 ? size : IMG_WINDOW / 2);
 	if (n && memchr(buf, 0, n))

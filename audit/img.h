@@ -21,10 +21,18 @@ struct img {
 	uint64_t hole, hole_len; /* mem lacks these bytes, and goes on behind them */
 	uint64_t total;		/* bytes read from fd */
 	int error;		/* of pread, the last one */
-	size_t head_len, win_len;
-	uint64_t win_off;
+	size_t head_len;
 	uint8_t head[IMG_HEAD];   /* files: the first bytes, read at once */
-	uint8_t win[IMG_WINDOW];  /* files: where the last short read was */
+	/*
+	 * Files: where the last two short reads were. Two, because the dynamic section sends one to its strings, far in front,
+	 * and the section headers often lie close behind it.
+	 */
+	struct window {
+		uint64_t off;
+		size_t len;
+		uint8_t bytes[IMG_WINDOW];
+	} win[2];
+	unsigned turn;		/* which of them is read into next */
 	uint8_t *table;		/* of img_table() */
 	size_t table_room;
 };

@@ -169,7 +169,9 @@ bool ldso_try(struct tree *t, const char *dir, size_t n, const char *name, const
 
 	if (!n || n + strlen(name) > 4096 || *dir != '/')
 		return false;
-	snprintf(path, sizeof(path), "%.*s/%s", (int)n, dir, name);
+	memcpy(path, dir, n);
+	path[n] = '/';
+	strcpy(path + n + 1, name);
 	o = tree_find(t, path, NULL);
 	if (!fits(o, from))
 		return false;

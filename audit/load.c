@@ -11,29 +11,40 @@
 
 #define LOADED_MOST 4096
 
-static bool called(const struct loaded *l, const char *name)
+static bool called(const struct loaded *l, const char *name, uint64_t hash)
 {
-	return !strcmp(l->name, name) || (l->o->soname && !strcmp(l->o->soname, name));
+	return (l->hash[0] == hash && !strcmp(l->name, name)) ||
+	       (l->hash[1] == hash && l->o->soname && !strcmp(l->o->soname, name));
 }
 
 static struct loaded *already(struct program *p, const char *name)
 {
+	uint64_t hash = key_hash(name);
+
 	for (size_t i = 0; i < p->n; i++)
-		if (called(&p->v[i], name))
+		if (called(&p->v[i], name, hash))
 			return &p->v[i];
 	return NULL;
 }
 
 bool program_add(struct program *p, struct obj *o, const char *path, const char *name, unsigned loader)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i].o == o)
-			return true;
+	if (o->stamp == p->stamp)
+		return true;
 	if (p->n >= LOADED_MOST)
 		return false;
-	VEC_ADD(p->v, p->n, p->room, (struct loaded){ o, path, name, loader });
+	o->stamp = p->stamp;
+	VEC_ADD(p->v, p->n, p->room, ((struct loaded){
+			.o = o, .path = path, .name = name, .loader = loader,
+			.hash = { key_hash(name), o->soname ? key_hash(o->soname) : 0 } }));
 	p->rpath |= o->rpath != NULL || (p->l->musl && o->runpath);
 	return true;
+}
+
+void program_cut(struct program *p, size_t n)
+{
+	while (p->n > n)
+		p->v[--p->n].o->stamp = 0;
 }
 
 /* one element of a search path with $ORIGIN and the like replaced; false: too long */
@@ -44,8 +55,8 @@ static bool expand(struct program *p, const char *s, size_t n, const struct load
 	size_t used = 0;
 
 	while (s < end) {
-		const char *with = NULL;
-		size_t k = 0, len = 1;
+		const char *with = NULL, *dollar = memchr(s, '$', (size_t)(end - s));
+		size_t k = 0, len = !dollar ? (size_t)(end - s) : dollar > s ? (size_t)(dollar - s) : 1;
 
 		while (*s == '$' && k < 6 && strncmp(s, names[k], strlen(names[k])))
 			k++;
@@ -53,7 +64,7 @@ static bool expand(struct program *p, const char *s, size_t n, const struct load
 			len = strlen(names[k]);
 			with = k < 2 ? of->path : k > 3 ? "x86_64" : of->o->bits == 32 ? "lib" : "lib/x86_64-linux-gnu";
 		}
-		n = !with ? 1 : k < 2 ? (slash && slash != of->path ? (size_t)(slash - of->path) : 0) : strlen(with);
+		n = !with ? len : k < 2 ? (slash && slash != of->path ? (size_t)(slash - of->path) : 0) : strlen(with);
 		if (used + n + 1 > size)
 			return false;
 		memcpy(out + used, with ? with : s, n);
@@ -124,19 +135,45 @@ static bool linker_itself(const struct program *p, const char *name)
 	return p->l->o && p->l->o->soname && !strcmp(p->l->o->soname, name);
 }
 
+/*
+ * Does what the search found for this object alone (closure.c) hold here, too? Not with another linker, below an RPATH, or
+ * where $ORIGIN is another folder, having been found under another name.
+ */
+static bool as_alone(const struct program *p, const struct loaded *l)
+{
+	return l->o->linker == p->l && !p->rpath &&
+	       (!l->o->runpath || !strchr(l->o->runpath, '$') || !strcmp(l->path, l->o->path));
+}
+
+static bool dep_find(struct program *p, const struct dep *d, unsigned loader, struct hit *ret)
+{
+	if (!as_alone(p, &p->v[loader]) || strchr(d->name, '/'))
+		return program_find(p, d->name, loader, ret);
+	if (d->hit)
+		*ret = *d->hit;
+	return d->hit != NULL;
+}
+
+/* without a look at the names: what the search would find is there */
+static bool there(const struct program *p, const struct dep *d, unsigned loader)
+{
+	return d->hit && d->hit->o->stamp == p->stamp && as_alone(p, &p->v[loader]) && !strchr(d->name, '/');
+}
+
 void program_load(struct program *p, size_t from)
 {
-	for (size_t i = from; i < p->n; i++) {
+	for (unsigned i = (unsigned)from; i < p->n; i++) {
 		struct obj *o = p->v[i].o;
 
-		for (uint32_t d = 0; d < o->ndeps; d++) {
-			const char *name = o->deps[d].name;
+		for (uint32_t k = 0; k < o->ndeps; k++) {
+			const struct dep *d = &o->deps[k];
+			const char *name = d->name;
 			struct hit h;
 
-			if (o->deps[d].how != DEP_NEEDED || already(p, name) || linker_itself(p, name))
+			if (d->how != DEP_NEEDED || there(p, d, i) || already(p, name) || linker_itself(p, name))
 				continue;
-			if (program_find(p, name, (unsigned)i, &h)) {
-				program_add(p, h.o, h.path, name, (unsigned)i);
+			if (dep_find(p, d, i, &h)) {
+				program_add(p, h.o, h.path, name, i);
 			} else if (!p->missing++) {
 				p->lacks = name;
 				p->lacks_for = o;

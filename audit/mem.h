@@ -39,7 +39,8 @@ void *strmap_get(const struct strmap *m, const char *key); /* NULL: not there */
 /* the place of key's value, made (NULL) where it is not there */
 void **strmap_at(struct strmap *m, const char *key);
 void strmap_free(struct strmap *m);
-uint64_t str_hash(const char *s);
+uint64_t key_hash(const char *s); /* of the maps, and of whatever else ends with this process */
+uint64_t str_hash(const char *s); /* always the same, in every version: shards are made by it */
 
 /* one string for equal strings, kept in the arena */
 const char *intern(struct strmap *m, struct arena *a, const char *s);

@@ -38,7 +38,7 @@ static size_t more(struct pack *p, uint8_t *buf, size_t n, bool *bad)
 	size_t done = 0;
 
 	while (done < n) {
-		la_ssize_t r = archive_read_data(p->ar, buf + done, n - done);
+		la_ssize_t r = libarchive.archive_read_data(p->ar, buf + done, n - done);
 
 		if (r == ARCHIVE_RETRY)
 			continue;
@@ -106,7 +106,7 @@ static void read_image(struct pack *p, struct obj *o, uint8_t *buf, size_t room,
 void member_elf(struct pack *p, const char *path)
 {
 	struct obj *o = worker_obj(p->w, path, p->o);
-	int64_t said = archive_entry_size_is_set(p->entry) ? archive_entry_size(p->entry) : -1;
+	int64_t said = libarchive.archive_entry_size_is_set(p->entry) ? libarchive.archive_entry_size(p->entry) : -1;
 	bool whole = said >= 0 && said <= MEMBERS_BYTES;
 	size_t room = whole ? (size_t)said : MEMBERS_BYTES;
 	uint8_t *buf;

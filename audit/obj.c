@@ -67,6 +67,8 @@ void closure_forget(struct obj *o)
 	o->nfindings = kept;
 	o->nveto = o->nloads = o->blocks = o->blocks_alone = o->users = 0;
 	o->veto = NULL;
+	o->linker = NULL;
+	o->stamp = 0;
 	for (uint32_t i = 0; i < o->ndeps; i++)
 		o->deps[i].hit = NULL;
 }

@@ -255,10 +255,11 @@ static void linked(struct worker *w, struct obj *o, struct elf *e)
 	interpreter(w, o, e, &s);
 	note_segments(w, o, e, &s, &p);
 	in_segment = p.notes > 0;
-	if (!p.notes)
-		note_sections(w, o, e, &s, &p);
+	/* before the section headers: reading it mostly brings them along */
 	if (s.dynamic.type && !s.hollow && w->a->o->level >= LEVEL_CLOSURE)
 		dynamic_read(w, o, e, &s.dynamic);
+	if (!in_segment)
+		note_sections(w, o, e, &s, &p);
 	o->kind = (uint8_t)kind_of(o, e, &s);
 	if (s.hollow)
 		o->kind = K_DEBUG;

@@ -45,7 +45,7 @@ static void nested(struct pack *p, struct obj *o)
 		worker_trouble(p->w, obj_name(o), input_error(in));
 	else
 		walk(in);
-	archive_read_free(in->ar);
+	libarchive.archive_read_free(in->ar);
 	free(in);
 }
 
@@ -58,7 +58,7 @@ static void inner_pack(struct pack *p, const char *path, enum packing k)
 		o = worker_obj(p->w, path, p->o);
 		o->kind = k == PACK_AR && !pack_is_deb(p->head, p->head_len) ? K_STATIC_LIBRARY : K_ARCHIVE;
 		o->level = (uint8_t)p->w->a->o->level;
-		o->size = archive_entry_size_is_set(p->entry) ? (uint64_t)archive_entry_size(p->entry) : 0;
+		o->size = libarchive.archive_entry_size_is_set(p->entry) ? (uint64_t)libarchive.archive_entry_size(p->entry) : 0;
 	}
 	nested(p, o);
 }
@@ -96,7 +96,7 @@ static void regular(struct pack *p, const char *path)
 
 	p->head_len = 0;
 	while (p->head_len < sizeof(p->head)) {
-		n = archive_read_data(p->ar, p->head + p->head_len, sizeof(p->head) - p->head_len);
+		n = libarchive.archive_read_data(p->ar, p->head + p->head_len, sizeof(p->head) - p->head_len);
 		if (n == ARCHIVE_RETRY)
 			continue;
 		if (n < 0)
@@ -129,10 +129,10 @@ static void rest(struct pack *p)
 	size_t n;
 	int r;
 
-	if (!p->outer && archive_filter_code(p->ar, 0) == ARCHIVE_FILTER_NONE)
+	if (!p->outer && libarchive.archive_filter_code(p->ar, 0) == ARCHIVE_FILTER_NONE)
 		return;
 	do
-		r = archive_read_data_block(p->ar, &buf, &n, &off);
+		r = libarchive.archive_read_data_block(p->ar, &buf, &n, &off);
 	while (r == ARCHIVE_RETRY || (r == ARCHIVE_OK && input_honest(p, n)));
 	if (r < ARCHIVE_WARN)
 		damaged(p);
@@ -153,10 +153,11 @@ static bool whiteout(struct pack *p, const char *path)
 static void member(struct pack *p)
 {
 	struct archive_entry *e = p->entry;
-	const char *path = archive_entry_pathname(e), *to;
+	mode_t type;
+	const char *path = libarchive.archive_entry_pathname(e), *to;
 
 	if (!path)
-		path = archive_entry_pathname_utf8(e);
+		path = libarchive.archive_entry_pathname_utf8(e);
 	if (!path) {
 		worker_trouble(p->w, obj_name(p->o), "a member without a name");
 		return;
@@ -167,9 +168,9 @@ static void member(struct pack *p)
 	if (!*path)
 		return;
 	if (p->w->a->o->level >= LEVEL_CLOSURE) {
-		if ((to = archive_entry_symlink(e)))
+		if ((to = libarchive.archive_entry_symlink(e)))
 			worker_link(p->w, path, to, p->o);
-		else if ((to = archive_entry_hardlink(e)) && *trimmed(to)) {
+		else if ((to = libarchive.archive_entry_hardlink(e)) && *trimmed(to)) {
 			char *abs = xmalloc(strlen(to) + 2);
 
 			sprintf(abs, "/%s", trimmed(to));
@@ -178,8 +179,8 @@ static void member(struct pack *p)
 		}
 	}
 	/* ar's members often have no type at all */
-	if ((archive_entry_filetype(e) == AE_IFREG || !archive_entry_filetype(e)) && !archive_entry_hardlink(e) &&
-	    !whiteout(p, path)) {
+	type = libarchive.archive_entry_filetype(e);
+	if ((type == AE_IFREG || !type) && !libarchive.archive_entry_hardlink(e) && !whiteout(p, path)) {
 		char *name = xstrdup(path); /* the entry's strings do not outlive reading */
 
 		regular(p, name);
@@ -191,7 +192,7 @@ static void member(struct pack *p)
 static void walk(struct pack *p)
 {
 	while (!input_stopped(p)) {
-		int r = archive_read_next_header(p->ar, &p->entry);
+		int r = libarchive.archive_read_next_header(p->ar, &p->entry);
 
 		if (r == ARCHIVE_RETRY)
 			continue;
@@ -210,6 +211,7 @@ void pack_read(struct worker *w, struct obj *o, int fd)
 	struct pack *p = xmalloc(sizeof(*p));
 	const uint8_t *head = w->im.head;
 	size_t n = w->im.head_len;
+	const char *why;
 
 	memset(p, 0, offsetof(struct pack, head));
 	p->w = w;
@@ -221,12 +223,15 @@ void pack_read(struct worker *w, struct obj *o, int fd)
 		worker_trouble(w, o->path, "thin archive: its members are files of their own");
 	else if (lseek(fd, 0, SEEK_SET) < 0)
 		worker_trouble(w, o->path, strerror(errno));
+	else if (!archive_lib_load(&why))
+		worker_trouble(w, o->path, o->broken = why);
 	else if (!input_open(p))
 		worker_trouble(w, o->path, o->broken = arena_str(&w->mem, input_error(p)));
 	else
 		walk(p);
 	__atomic_store_n(&w->r.bytes, w->r.bytes + p->in, __ATOMIC_RELAXED);
-	archive_read_free(p->ar);
+	if (p->ar)
+		libarchive.archive_read_free(p->ar);
 	free(p);
 }
 

@@ -46,7 +46,7 @@ static la_ssize_t from_fd(struct archive *ar, void *arg, const void **buf)
 		n = read(p->fd, p->block, sizeof(p->block));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		archive_set_error(ar, errno, "%s", strerror(errno));
+		libarchive.archive_set_error(ar, errno, "%s", strerror(errno));
 	else
 		p->in += (uint64_t)n;
 	*buf = p->block;
@@ -79,10 +79,10 @@ static la_ssize_t from_member(struct archive *ar, void *arg, const void **buf)
 		return n;
 	}
 	do
-		n = archive_read_data(o->ar, p->block, sizeof(p->block));
+		n = libarchive.archive_read_data(o->ar, p->block, sizeof(p->block));
 	while (n == ARCHIVE_RETRY);
 	if (n < 0)
-		archive_set_error(ar, EIO, "%s", archive_error_string(o->ar) ? archive_error_string(o->ar) : "damaged");
+		libarchive.archive_set_error(ar, EIO, "%s", input_error(o));
 	else if (!input_honest(p, (size_t)n))
 		return 0;
 	return n < 0 ? ARCHIVE_FATAL : n;
@@ -91,21 +91,22 @@ static la_ssize_t from_member(struct archive *ar, void *arg, const void **buf)
 /* only what is done in this process: no helper programs are started for odd compressions */
 static struct archive *reader(void)
 {
-	struct archive *ar = archive_read_new();
+	struct archive *ar = libarchive.archive_read_new();
 
 	if (!ar)
 		die("out of memory");
-	archive_read_support_filter_gzip(ar);
-	archive_read_support_filter_bzip2(ar);
-	archive_read_support_filter_xz(ar);
-	archive_read_support_filter_lzma(ar);
-	archive_read_support_filter_rpm(ar);
-	if (archive_read_support_filter_zstd(ar) != ARCHIVE_OK || archive_read_support_filter_lz4(ar) != ARCHIVE_OK)
-		archive_clear_error(ar); /* a libarchive without them would start a program: see above */
-	archive_read_support_format_tar(ar);
-	archive_read_support_format_ar(ar);
-	archive_read_support_format_cpio(ar);
-	archive_read_support_format_zip(ar);
+	libarchive.archive_read_support_filter_gzip(ar);
+	libarchive.archive_read_support_filter_bzip2(ar);
+	libarchive.archive_read_support_filter_xz(ar);
+	libarchive.archive_read_support_filter_lzma(ar);
+	libarchive.archive_read_support_filter_rpm(ar);
+	if (libarchive.archive_read_support_filter_zstd(ar) != ARCHIVE_OK ||
+	    libarchive.archive_read_support_filter_lz4(ar) != ARCHIVE_OK)
+		libarchive.archive_clear_error(ar); /* a libarchive without them would start a program: see above */
+	libarchive.archive_read_support_format_tar(ar);
+	libarchive.archive_read_support_format_ar(ar);
+	libarchive.archive_read_support_format_cpio(ar);
+	libarchive.archive_read_support_format_zip(ar);
 	return ar;
 }
 
@@ -113,13 +114,13 @@ bool input_open(struct pack *p)
 {
 	p->ar = reader();
 	if (p->outer)
-		return archive_read_open(p->ar, p, NULL, from_member, NULL) == ARCHIVE_OK;
-	return archive_read_open2(p->ar, p, NULL, from_fd, skip_fd, NULL) == ARCHIVE_OK;
+		return libarchive.archive_read_open(p->ar, p, NULL, from_member, NULL) == ARCHIVE_OK;
+	return libarchive.archive_read_open2(p->ar, p, NULL, from_fd, skip_fd, NULL) == ARCHIVE_OK;
 }
 
 const char *input_error(struct pack *p)
 {
-	const char *text = archive_error_string(p->ar);
+	const char *text = libarchive.archive_error_string(p->ar);
 
 	return text ? text : "damaged";
 }

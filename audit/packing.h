@@ -3,9 +3,7 @@
 #ifndef GNOMON_AUDIT_PACKING_H
 #define GNOMON_AUDIT_PACKING_H
 
-#include <archive.h>
-#include <archive_entry.h>
-
+#include "archive_lib.h"
 #include "worker.h"
 
 #define PACK_DEB 1u		     /* pack.flags */

@@ -67,8 +67,14 @@ bool pool_long(struct pool *p)
 void pool_put(struct pool *p, struct task *t)
 {
 	pthread_mutex_lock(&p->lock);
-	t->next = p->top;
-	p->top = t;
+	if (t->kind == TASK_NAMED) {
+		t->next = NULL;
+		*(p->first ? &p->last->next : &p->first) = t;
+		p->last = t;
+	} else {
+		t->next = p->top;
+		p->top = t;
+	}
 	__atomic_store_n(&p->queued, p->queued + 1, __ATOMIC_RELAXED);
 	pthread_cond_signal(&p->more);
 	pthread_mutex_unlock(&p->lock);
@@ -81,11 +87,11 @@ static struct task *take(struct pool *p, bool first)
 	pthread_mutex_lock(&p->lock);
 	if (!first)
 		p->busy--;
-	while (!p->top && (p->busy || p->open))
+	while (!p->top && !p->first && (p->busy || p->open))
 		pthread_cond_wait(&p->more, &p->lock);
-	t = p->top;
+	t = p->top ? p->top : p->first;
 	if (t) {
-		p->top = t->next;
+		*(p->top ? &p->top : &p->first) = t->next;
 		p->busy++;
 		__atomic_store_n(&p->queued, p->queued - 1, __ATOMIC_RELAXED);
 	} else {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queue of the reading step. Last in, first out, so that folders are walked depth first and little is queued at a
- * time; a task that finds the queue long does its work itself instead of queueing it.
+ * The queue of the reading step. What is named is begun in the order in which it is named, which leaves little to be
+ * sorted; what is found in folders goes first, last in, first out, so that they are walked depth first and little is queued
+ * at a time. A task that finds the queue long does its work itself instead of queueing it.
  */
 #ifndef GNOMON_AUDIT_POOL_H
 #define GNOMON_AUDIT_POOL_H
@@ -37,7 +38,8 @@ typedef void task_fn(struct pool *p, struct worker *w, struct task *t);
 struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t more; /* something was queued, or all is done */
-	struct task *top;
+	struct task *top;	   /* DIR, FILES */
+	struct task *first, *last; /* NAMED */
 	size_t queued;
 	unsigned busy;
 	bool open;	     /* more will be put in from outside */

@@ -63,9 +63,8 @@ void results_take(struct results *r, struct results *from)
 }
 #undef TAKE
 
-static int by_place(const void *x, const void *y)
+static int by_place(const struct obj *a, const struct obj *b)
 {
-	const struct obj *a = *(struct obj *const *)x, *b = *(struct obj *const *)y;
 	int r = strcmp(a->in ? a->in->path : a->path, b->in ? b->in->path : b->path);
 
 	if (r || a->in == b->in)
@@ -89,10 +88,45 @@ static bool twice(const struct obj *a, const struct obj *b)
 	return b->in ? b->in->flags & OF_TWICE : !a->in && !strcmp(a->path, b->path);
 }
 
+/* two neighbours in order, of which the second begins at `mid`, into one */
+static void merge(struct obj **to, struct obj *const *v, size_t mid, size_t n)
+{
+	size_t a = 0, b = mid;
+
+	while (a < mid && b < n)
+		*to++ = by_place(v[a], v[b]) <= 0 ? v[a++] : v[b++];
+	memcpy(to, v + a, (mid - a) * sizeof(*v));
+	memcpy(to + (mid - a), v + b, (n - b) * sizeof(*v));
+}
+
+/*
+ * Merges what is in order already: lists mostly are, each thread keeps the order, and comparing long names that have most
+ * in common is what costs.
+ */
 void results_sort(struct results *r)
 {
-	if (r->n)
-		qsort(r->objs, r->n, sizeof(*r->objs), by_place);
+	struct obj **v = r->objs, **to = xmalloc(r->n * sizeof(*to)), **swap;
+	size_t *end = NULL, runs = 0, room = 0;
+
+	for (size_t i = 1; i <= r->n; i++)
+		if (i == r->n || by_place(v[i - 1], v[i]) > 0)
+			VEC_ADD(end, runs, room, i);
+	while (runs > 1) {
+		size_t from = 0, kept = 0;
+
+		for (size_t i = 0; i < runs; i += 2) {
+			size_t last = end[i + 1 < runs ? i + 1 : i];
+
+			merge(to + from, v + from, end[i] - from, last - from);
+			end[kept++] = from = last;
+		}
+		runs = kept;
+		swap = v, v = to, to = swap;
+	}
+	r->room = v == r->objs ? r->room : r->n;
+	r->objs = v;
+	free(to);
+	free(end);
 }
 
 void results_settle(struct results *r)

@@ -36,21 +36,38 @@ static void verdict(FILE *f, const struct obj *o)
 		fprintf(f, " (%s)", verdict_names[o->verdict]);
 }
 
+/* left-aligned, at `to`; what is behind it */
+static char *column(char *to, const char *text, size_t width)
+{
+	size_t n = strlen(text);
+
+	memset(to, ' ', width);
+	memcpy(to, text, n);
+	return to + (n > width ? n : width);
+}
+
+/* there are as many rows as files, and printf() takes long beside reading one */
 static void row(FILE *f, const struct obj *o)
 {
+	char line[64], *end = line;
+
 	if (o->bits && o->machine != EM_X86_64 && o->machine != EM_386)
 		fprintf(f, "%-6s%-5s%-4s%-15s%s  machine %u\n", "-", "-", "-", kind_names[o->kind], shown(obj_name(o)),
 			o->machine);
 	else if (o->kind == K_ARCHIVE)
 		fprintf(f, "%-6s%-5s%-4s%-15s%s\n", "", "", "", kind_names[o->kind], shown(obj_name(o)));
 	else {
-		fprintf(f, "%-6s%-5s%-4s%-15s%s", yes(o->marks, MARK_SHSTK), yes(o->marks, MARK_IBT), isa(o->isa_needed),
-			kind_names[o->kind], shown(obj_name(o)));
+		end = column(end, yes(o->marks, MARK_SHSTK), 6);
+		end = column(end, yes(o->marks, MARK_IBT), 5);
+		end = column(end, isa(o->isa_needed), 4);
+		end = column(end, kind_names[o->kind], 15);
+		fwrite_unlocked(line, 1, (size_t)(end - line), f);
+		fputs_unlocked(shown(obj_name(o)), f);
 		if (o->kind == K_PROGRAM && o->level >= LEVEL_CLOSURE) {
 			fputs("  ", f);
 			verdict(f, o);
 		}
-		fputc('\n', f);
+		putc_unlocked('\n', f);
 	}
 }
 

@@ -143,14 +143,18 @@ struct obj *tree_find(struct tree *t, const char *path, const char **real)
 	const char *slash = strrchr(path, '/'), *dir;
 	char full[2 * PATH_MOST], out[PATH_MOST];
 	struct place *p;
+	size_t n;
 
 	if (!slash || !slash[1])
 		return NULL;
 	dir = folder(t, path, (size_t)(slash - path));
 	if (!*dir)
 		return NULL;
-	if (snprintf(full, sizeof(full), "%s%s", dir[1] ? dir : "", slash) >= PATH_MOST)
+	n = dir[1] ? strlen(dir) : 0;
+	if (n + strlen(slash) >= PATH_MOST)
 		return NULL;
+	memcpy(full, dir, n);
+	strcpy(full + n, slash);
 	p = at(t, full, true);
 	if (p && p->link) {
 		if (!follow(t, full, true, out, &p))

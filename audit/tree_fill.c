@@ -109,12 +109,21 @@ static void hide(struct tree *t, struct whiteouts *w)
 
 static void put(struct tree *t, const char *path, struct obj *o, const char *link)
 {
-	char full[PATH_MOST + 2];
+	size_t n = strlen(path);
+	struct place **at;
 
-	if (strlen(path) >= PATH_MOST)
+	if (n >= PATH_MOST)
 		return;
-	snprintf(full, sizeof(full), "%s%s", *path == '/' ? "" : "/", path);
-	*tree_place(t, full) = (struct place){ o, link, true, true };
+	if (*path != '/') {
+		char *full = arena_alloc(&t->w.mem, n + 2);
+
+		*full = '/';
+		path = memcpy(full + 1, path, n) - 1;
+	}
+	at = (struct place **)strmap_at(&t->places, path);
+	if (!*at)
+		*at = arena_alloc(&t->w.mem, sizeof(**at));
+	**at = (struct place){ o, link, true, true };
 }
 
 /* objects or links by the archive they are in: an archive of packages has as many of them as it has members */
@@ -173,7 +182,19 @@ static const struct member *members_in(const struct members *m, const struct obj
 	return m->v + lo;
 }
 
-/* what one archive has, over what those before it had; NULL: the root */
+static void fill_root(struct tree *t)
+{
+	struct results *r = &t->a->r;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->objs[i]->in)
+			put(t, r->objs[i]->path, r->objs[i], NULL);
+	for (size_t i = 0; i < r->nlinks; i++)
+		if (!r->links[i].in)
+			put(t, r->links[i].path, NULL, r->links[i].target);
+}
+
+/* what one archive has, over what those before it had */
 static void fill(struct tree *t, const struct members *objs, const struct members *links, const struct obj *in)
 {
 	const struct member *o = members_in(objs, in), *first = members_in(links, in);
@@ -209,25 +230,28 @@ static size_t layers_of(const struct audit *a, struct layer *layers)
 	return n;
 }
 
+static void fill_packed(struct tree *t)
+{
+	struct members objs = members_of_objs(t->a), links = members_of_links(t->a);
+	struct layer *layers = xmalloc(t->a->r.n * sizeof(*layers));
+	size_t n = layers_of(t->a, layers);
+
+	for (size_t i = 0; i < n; i++)
+		fill(t, &objs, &links, layers[i].o);
+	free(layers);
+	free(objs.v);
+	free(links.v);
+}
+
 void tree_make(struct tree *t, struct audit *a, bool packed)
 {
-	struct members objs = members_of_objs(a), links = members_of_links(a);
-
 	memset(t, 0, sizeof(*t));
 	t->a = a;
 	t->packed = packed;
 	t->live = a->live && (!packed || a->o->rootfd >= 0);
 	t->w.a = a;
-	if (packed) {
-		struct layer *layers = xmalloc(a->r.n * sizeof(*layers));
-		size_t n = layers_of(a, layers);
-
-		for (size_t i = 0; i < n; i++)
-			fill(t, &objs, &links, layers[i].o);
-		free(layers);
-	} else {
-		fill(t, &objs, &links, NULL);
-	}
-	free(objs.v);
-	free(links.v);
+	if (packed)
+		fill_packed(t);
+	else
+		fill_root(t);
 }

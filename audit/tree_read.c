@@ -22,7 +22,11 @@ static struct obj *by_inode(struct tree *t, const struct stat *st)
 	if (!t->inodes.used)
 		for (size_t i = 0; i < t->a->r.n; i++) {
 			struct obj *o = t->a->r.objs[i];
+			struct stat is;
 
+			/* what was read without a look at that, which few audits need */
+			if (!o->in && !o->ino && file_stat(t->a, AT_FDCWD, o->path, &is))
+				file_identify(o, &is);
 			if (!o->in && o->ino)
 				*strmap_at(&t->inodes, arena_str(&t->w.mem, inode_key(key, sizeof(key), o->dev, o->ino))) = o;
 		}

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,24 @@ def elf_files(folder):
             except OSError:
                 pass
     return found
+
+
+def section_headers(path):
+    """(offset, length) of the section headers if it takes them to know the marks: objects, and no property note in a segment"""
+    with open(path, "rb") as f:
+        head = f.read(1024)
+        if len(head) < 64 or head[4:6] != b"\2\1" or struct.unpack_from("<H", head, 18)[0] != 62:
+            return 0, 0
+        phoff, shoff, _, _, phentsize, phnum, shentsize, shnum = struct.unpack_from("<QQIHHHHH", head, 32)
+        for at in range(phoff, phoff + phnum * phentsize, phentsize or 1):
+            if at + 40 > len(head):
+                break
+            kind, _, off, _, _, size = struct.unpack_from("<IIQQQQ", head, at)
+            if kind == 4 and size < 1 << 20:
+                f.seek(off)
+                if b"\5\0\0\0GNU\0" in f.read(size):
+                    return 0, 0
+    return shoff, shnum * shentsize
 
 
 def timed(argv):
@@ -108,11 +127,20 @@ class Bench:
             "%.1f times %s by wall time (%.1f-%.1f), %.1f by CPU time" % (r["wall_x"][0], READELF, *r["wall_x"][1:], r["cpu_x"]) if base else ""))
         return r
 
-    def marks(self, touch):
+    def floor(self, data):
+        """the system calls without which there are no marks, by one thread and by as many as the audit has"""
+        exe = corpus.build(data, "floor", "floor.c", "-O2", "-pthread")
+        if not exe:
+            return []
+        lst = self.list("floor", ["%d %d %s" % (*section_headers(p), p) for p in self.files])
+        cpus = min(64, len(os.sched_getaffinity(0)))
+        return [("floor: the same files opened, read, closed", [exe, str(cpus), lst]), ("floor, one thread", [exe, "1", lst])]
+
+    def marks(self, data):
         """all that take a list, on the same list"""
         lst = self.list("all", self.files)
         tools = [("gnomon audit, marks", self.ours("marks", lst)), ("the same, one thread", self.ours("marks", lst, "-j", "1")),
-                 ("gnomon audit, closure", self.ours("closure", lst)), ("open, read a page, close", [touch, lst])]
+                 ("gnomon audit, closure", self.ours("closure", lst)), *self.floor(data)]
         for name, argv in PEERS:
             if which(argv[0]):
                 tools.append((name, ["xargs", "-a", lst, "-d", "\n", "-s", "2000000", *argv]))
@@ -191,11 +219,10 @@ def measure(build, data, folder="/usr", n=9, sample=20, say=lambda line: print(l
     if not which("readelf"):
         return None
     load = os.getloadavg()[0]
-    touch = corpus.build(data, "touch", "touch.c", "-O2")
     with tempfile.TemporaryDirectory(prefix="gnomon-bench.") as work:
         b = Bench(os.path.join(os.path.abspath(build), "gnomon-audit"), folder, n, sample, work, say)
         return {"date": datetime.date.today().isoformat(), "commit": commit(), "cpu": cpu_model(),
-                "cpus": len(os.sched_getaffinity(0)), "load": load, "rounds": n, "folder": folder, "rows": b.marks(touch) + b.slow(),
+                "cpus": len(os.sched_getaffinity(0)), "load": load, "rounds": n, "folder": folder, "rows": b.marks(data) + b.slow(),
                 "code": b.code(), "whole": b.whole(), "deb": b.package(), "absent": b.absent}
 
 

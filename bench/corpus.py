@@ -96,6 +96,8 @@ def rows(data):
     add("bash", "recursive functions, strings", "bash", program("script.sh"), "150")
     add("C++", "virtual calls, exceptions, std::function", build(data, "objects", "objects.cc", "-O2", "-std=c++17"), "9000")
     add("qsort", "callbacks", build(data, "callback", "callback.c", "-O2"), "900000")
+    add("functions", "2000, called in turn",
+        build(data, "functions", gen.make(data, "functions.c", lambda r: gen.functions(r, 2000)), "-O2"), "25000")
     add("fib -O2", "recursion, partly inlined", build(data, "fib-O2", "fib.c", "-O2"), "45")
     add("fib -O1", "recursion, every call made", build(data, "fib-O1", "fib.c", "-O1"), "42")
     add("node", "JIT", "node", program("app.js"), "600", jit=True)

@@ -96,6 +96,22 @@ def c_source(r, functions):
     return "\n".join(o).encode() + b"\n"
 
 
+def functions(r, n):
+    """C: n functions that call others, all called in turn: more branches than a CPU's tables hold"""
+    o = ["#include <stdio.h>", "#include <stdlib.h>", "static volatile unsigned g[64];"]
+    for i in range(n):
+        k = [r.randrange(m) for m in (8, 64, 1000, 1000, 8, 64, 64, i + 1)]
+        o.append("__attribute__((noinline)) static unsigned h%d(unsigned x)\n{\n\tif (x & %d)\n\t\tx ^= g[%d];\n\telse\n\t\tx += %d;\n"
+                 "\treturn x * %d;\n}" % (i, 1 << k[0], k[1], k[2], k[3] | 1))
+        o.append("__attribute__((noinline)) static unsigned f%d(unsigned x)\n{\n\tunsigned y = h%d(x);\n\tif (y & %d)\n\t\ty += g[%d];\n"
+                 "\tg[%d] = y;\n\tfor (int k = 0; k < 2; k++) {\n\t\ty = y * 31 + k;\n\t\tif (y & 4)\n\t\t\ty ^= x;\n\t}\n"
+                 "\tif (x & 16)\n\t\ty += h%d(y);\n\treturn y;\n}" % (i, i, 1 << k[4], k[5], k[6], k[7]))
+    o.append("int main(int argc, char **argv)\n{\n\tunsigned x = argc - 1;\n\tfor (long n = atol(argv[1]); n; n--) {")
+    o += ["\t\tx += f%d(x);" % i for i in range(n)]
+    o.append('\t}\n\tprintf("%u\\n", x);\n}')
+    return "\n".join(o).encode() + b"\n"
+
+
 def cxx_source(r, classes):
     """C++ with the containers and algorithms of the standard library, to be preprocessed on the machine"""
     o = ["#include <algorithm>", "#include <map>", "#include <memory>", "#include <numeric>", "#include <string>",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gnomon audit: hands over to gnomon-audit, which alone links what an audit needs (libarchive, SQLite, Zydis). Its first
+ * gnomon audit: hands over to gnomon-audit, which alone loads what an audit needs (libarchive, SQLite, Zydis). Its first
  * argument is this command's own path: importing reports runs `gnomon explain`.
  */
 #include <errno.h>

@@ -31,9 +31,16 @@ const char *class_id(uint32_t class)
 	return known(class) ? classes[class].id : "unknown";
 }
 
-const char *class_headline(uint32_t class)
+uint32_t moved_depth(const struct gn_violation *v)
 {
-	return known(class) ? classes[class].headline : "unknown";
+	return v->class == GN_NEVER_CALLED || v->class == GN_OVERWRITTEN ? v->depth : 0;
+}
+
+const char *headline(const struct gn_violation *v)
+{
+	if (v->class == GN_NEVER_CALLED && moved_depth(v))
+		return "return by a frame that was moved, to where an older call would have returned";
+	return known(v->class) ? classes[v->class].headline : "unknown";
 }
 
 bool class_is_clean(uint32_t class)
@@ -79,7 +86,11 @@ void help_line(FILE *f, const struct gn_violation *v)
 				v->rsp, v->rsp);
 		break;
 	case GN_NEVER_CALLED:
-		if (*rec_path(&v->h, v->ret.path) == '/') {
+		if (moved_depth(v)) {
+			where(f, v, &v->ret);
+			fprintf(f, " leaves %u frame%s early: whoever moves the return address must drop them from the shadow "
+				   "stack too (RDSSP, INCSSP), as unwinders do", v->depth, v->depth == 1 ? "" : "s");
+		} else if (*rec_path(&v->h, v->ret.path) == '/') {
 			where(f, v, &v->ret);
 			fputs(" should use an indirect JMP instead of pushing an address and returning to it "
 			      "(for retpolines: build without -mindirect-branch=thunk)", f);

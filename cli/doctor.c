@@ -21,19 +21,9 @@
 #include "native.h"
 #include "report.h"
 
-static bool broken; /* something without which no program can be checked */
 static bool have_proc;
 static struct native_facts native;
 static const char *lacks; /* for programs' own shadow stacks; NULL: they are there */
-
-void doctor_line(enum state st, const char *what, const char *value, const char *means)
-{
-	static const char *const mark[] = { "ok", "-", "missing", "FAILS" };
-
-	printf("  %-8s%-26s%s%s%s\n", mark[st], what, value, *value && *means ? ": " : "", means);
-	if (st == BROKEN)
-		broken = true;
-}
 
 static const char *yes(bool b)
 {
@@ -202,6 +192,7 @@ int cmd_doctor(const struct command *cmd, int argc, char **argv)
 {
 	struct options o;
 	char **rest;
+	bool broken;
 
 	options_parse(cmd, argc, argv, &o, &rest);
 	if (*rest)
@@ -212,6 +203,7 @@ int cmd_doctor(const struct command *cmd, int argc, char **argv)
 	system_part();
 	libraries();
 	doctor_robust();
+	broken = doctor_broken();
 	puts("Commands:");
 	doctor_line(broken ? BROKEN : OK, "gnomon check", "", "translates, every return checked in software");
 	doctor_line(broken && lacks ? BROKEN : OK, "gnomon run", "",

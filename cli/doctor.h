@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of gnomon doctor share: one line of its table. */
+/* gnomon doctor: one line of its table (doctor_line.c), which each part fills in (doctor.c, doctor_robust.c). */
 #ifndef GNOMON_CLI_DOCTOR_H
 #define GNOMON_CLI_DOCTOR_H
 
@@ -8,6 +8,10 @@
 enum state { OK, INFO, MISSING, BROKEN };
 
 void doctor_line(enum state st, const char *what, const char *value, const char *means);
+/* Was there a line without which no program can be checked? */
+bool doctor_broken(void);
+
+/* the part about robust mutexes */
 void doctor_robust(void);
 
 #endif

@@ -95,7 +95,7 @@ static void put_violation(FILE *f, const struct gn_violation *v)
 	struct block b;
 
 	fprintf(f, ",\"class\":\"%s\",\"site\":%u,\"what\":", class_id(v->class), v->site);
-	json_string(f, class_headline(v->class));
+	json_string(f, headline(v));
 	fputs(",\"comm\":", f);
 	json_string(f, v->comm);
 	fputs(",\"at\":", f);
@@ -106,7 +106,7 @@ static void put_violation(FILE *f, const struct gn_violation *v)
 	else
 		fputs("null", f);
 	fputs(",\"actual\":", f);
-	put_addr(f, &v->h, &v->actual, v->class == GN_UNWIND);
+	put_addr(f, &v->h, &v->actual, v->class == GN_UNWIND || moved_depth(v));
 	if (v->call.addr) {
 		fputs(",\"call\":", f);
 		put_addr(f, &v->h, &v->call, false);
@@ -123,6 +123,8 @@ static void put_violation(FILE *f, const struct gn_violation *v)
 	}
 	if (v->class == GN_UNWIND)
 		fprintf(f, ",\"skipped\":%u", v->depth);
+	if (moved_depth(v))
+		fprintf(f, ",\"deeper\":%u", moved_depth(v));
 	fputs(",\"shadow_stack\":[", f);
 	for (uint32_t i = 0; i < v->nframes && i < GN_FRAMES; i++) {
 		if (i)

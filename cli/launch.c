@@ -63,6 +63,12 @@ static bool has_fast_pext(void)
 	       !__builtin_cpu_is("znver2");
 }
 
+/* Intel's take six cycles for it */
+static bool has_quick_loop(void)
+{
+	return __builtin_cpu_is("amd");
+}
+
 /* one path a line; empty lines and those that begin with # say nothing */
 static void read_deny_list(struct gn_board *b, const char *path)
 {
@@ -104,7 +110,8 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 	b->set.mode = mode;
 	b->set.flags = (o->stop ? GN_OPT_STOP : 0) | (o->strict ? GN_OPT_STRICT : 0) |
 		       (o->stats ? GN_OPT_STATS : 0) | (o->no_follow ? GN_OPT_NO_FOLLOW : 0) | (o->ibt ? GN_OPT_IBT : 0) | o->knobs |
-		       (has_fast_pext() && !o->no_pext ? GN_OPT_PEXT : 0);
+		       (has_fast_pext() && !o->no_pext ? GN_OPT_PEXT : 0) |
+		       (has_quick_loop() && !o->no_loop ? GN_OPT_LOOP : 0);
 	b->set.policy = o->policy;
 	b->set.fault_nth = o->fault_nth;
 	b->set.flush_every = o->flush_every;
@@ -136,8 +143,29 @@ static int make_exec(const char *path)
 	return fd;
 }
 
-/* lowest of GN_FD_COUNT consecutive descriptors that the program neither has nor is likely to reach */
-static int free_base(void)
+/* all of the block, until the child has put there what belongs there: under another gnomon, whose engine's descriptors are not
+ * to be seen, that one makes way for them, which it does not for a vfork child. False: not here */
+static bool take_block(int base, int fd)
+{
+	int i = 0;
+
+	while (i < GN_FD_COUNT && fcntl(base + i, F_GETFD) < 0 && dup3(fd, base + i, O_CLOEXEC) >= 0)
+		i++;
+	if (i == GN_FD_COUNT)
+		return true;
+	while (i-- > 0)
+		close(base + i);
+	return false;
+}
+
+static void leave_block(int base)
+{
+	for (int i = 0; i < GN_FD_COUNT; i++)
+		close(base + i);
+}
+
+/* lowest of GN_FD_COUNT consecutive descriptors that the program neither has nor is likely to reach; they are taken with fd */
+static int free_base(int fd)
 {
 	struct rlimit lim;
 	int base = GN_FD_BASE;
@@ -145,14 +173,9 @@ static int free_base(void)
 	getrlimit(RLIMIT_NOFILE, &lim);
 	if (lim.rlim_cur < GN_FD_BASE + 8)
 		base = (int)lim.rlim_cur - 8;
-	for (; base >= 3; base--) {
-		int i = 0;
-
-		while (i < GN_FD_COUNT && fcntl(base + i, F_GETFD) < 0)
-			i++;
-		if (i == GN_FD_COUNT)
+	for (; base >= 3; base--)
+		if (take_block(base, fd))
 			return base;
-	}
 	die(GN_EXIT_USAGE, "the limit of %lu open files leaves none for gnomon, which needs %d in a row (ulimit -n)",
 	    (unsigned long)lim.rlim_cur, GN_FD_COUNT);
 }
@@ -207,7 +230,7 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 	plan.from[GN_FD_EXEC] = make_exec(path);
 	fsize_restore();
 	plan.from[GN_FD_LOG] = log_descriptor(o->log_fd);
-	plan.base = free_base();
+	plan.base = free_base(g->board_fd);
 
 	pid = vfork();
 	if (pid == 0)
@@ -217,6 +240,7 @@ void guest_start(struct guest *g, const struct options *o, enum gn_mode mode, ch
 	if (plan.error)
 		die(GN_EXIT_USAGE, "cannot start %s: execveat: %s" WORK_WITHOUT, engine, reason(plan.error));
 	g->pid = pid;
+	leave_block(plan.base);
 	close(plan.from[GN_FD_ENGINE]);
 	close(plan.from[GN_FD_EXEC]);
 	close(plan.from[GN_FD_LOG]);

@@ -58,6 +58,8 @@ static void knob(const struct command *cmd, struct options *o, const char *s)
 		o->knobs |= GN_OPT_CHAOS_STEP;
 	else if (!strcmp(s, "nopext"))
 		o->no_pext = true;
+	else if (!strcmp(s, "noloop"))
+		o->no_loop = true;
 	else if (!strcmp(s, "far"))
 		o->knobs |= GN_OPT_CHAOS_FAR;
 	else if (!strncmp(s, "fault=", 6))

@@ -45,6 +45,7 @@ struct options {
 	bool ibt;       /* check, run */
 	uint32_t knobs; /* GN_OPT_CHAOS_* */
 	bool no_pext;   /* as if the CPU had no PEXT */
+	bool no_loop;   /* as if its LOOP were slow */
 	uint32_t fault_nth, flush_every, yield_every, bug_nth, crash_nth;
 	uint32_t policy;               /* protect: enum gn_policy of each class */
 	bool supervise, verbose;       /* guard */

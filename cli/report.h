@@ -31,7 +31,9 @@ const char *rec_path(const struct gn_rec *h, uint32_t off);
 
 const char *class_name(uint32_t class);     /* "stack switch" */
 const char *class_id(uint32_t class);       /* "stack-switch", for JSON */
-const char *class_headline(uint32_t class);
+const char *headline(const struct gn_violation *v);
+/* a frame that has moved since a call pushed it: how deep on the shadow stack its word stands; 0: nothing known */
+uint32_t moved_depth(const struct gn_violation *v);
 bool class_is_clean(uint32_t class);        /* unwinding */
 
 /* symbols.c: where an address is. Strings live for a few more calls of symbols_of(). */

@@ -77,14 +77,17 @@ static void put_values(FILE *f, const struct gn_violation *v)
 		put_line(f, "pushed", &v->h, &v->call, false);
 		fputs("  (this call)\n", f);
 	}
-	put_line(f, "actual", &v->h, &v->actual, v->class == GN_UNWIND);
+	put_line(f, "actual", &v->h, &v->actual, v->class == GN_UNWIND || moved_depth(v));
 	fputc('\n', f);
+	if (moved_depth(v))
+		fprintf(f, "  deeper   %u frame%s: a call pushed this address, at another place of the stack\n", v->depth,
+			v->depth == 1 ? "" : "s");
 }
 
 void text_violation(FILE *f, const struct gn_violation *v)
 {
 	put_prefix(f, &v->h);
-	fprintf(f, "control-protection: %s\n", class_headline(v->class));
+	fprintf(f, "control-protection: %s\n", headline(v));
 	fprintf(f, "  in       %s, process %d, thread %d\n", v->comm, v->h.pid, v->h.tid);
 	put_line(f, "at", &v->h, &v->ret, false);
 	fputc('\n', f);

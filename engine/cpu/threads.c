@@ -67,6 +67,7 @@ struct vcpu *cpu_first_thread(void)
 
 	wire_thunks();
 	xlate_opts.pext = eng.set.flags & GN_OPT_PEXT;
+	xlate_opts.loop = eng.set.flags & GN_OPT_LOOP;
 	xlate_opts.ibt = eng.set.flags & GN_OPT_IBT;
 	xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
 	xlate_opts.pkru = rt_pkey.kept;

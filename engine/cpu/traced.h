@@ -53,6 +53,7 @@ struct traced {
 	bool attached;     /* on, but nothing is prepared for it yet */
 	bool frozen_call;  /* stands still for a core, behind the interrupted call orig_rax */
 	bool calling;      /* a system call is being made: it has no result yet */
+	bool barren;       /* its tracer has no memory for a child of its, until its next stop */
 	bool step;         /* one guest instruction, then a trap */
 	u32 said;          /* TRACED_SAID_*, looked at under PEND_SIGNAL */
 	u32 options;       /* PTRACE_O_* */

@@ -157,7 +157,7 @@ static inline gaddr_t vcpu_ssp(const struct vcpu *v)
 #define VIOL_FRAMES 8
 struct violation {
 	u32 class;
-	u32 depth;         /* unwind: shadow frames skipped */
+	u32 depth;         /* unwind: shadow frames skipped; never called, overwritten: where the word stands, pushed at another RSP */
 	u32 nframes;
 	gaddr_t ret, expected, actual, call, switcher, rsp, ssp;
 	gaddr_t frames[VIOL_FRAMES];

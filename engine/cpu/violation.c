@@ -23,6 +23,7 @@ struct place {
 	bool home;        /* and right below `above` */
 	bool parked;      /* a stack that was left, and is back */
 	bool shared;      /* RSP lies in memory that is several stacks */
+	u64 elsewhere;    /* the newest frame with this word that was pushed at another RSP, down to `above`; 0 = none */
 };
 
 /* `token`: the last of a stack's frames belongs to a signal, so that what follows was interrupted for it */
@@ -48,6 +49,8 @@ static void walk_stack(struct vcpu *v, struct walk *w, u64 rsp, u64 word, struct
 			break;
 		low = min(low, at);
 		w->token = shstk_word(v, w->t) & SHSTK_TOKEN;
+		if (at != rsp && !p->elsewhere && shstk_word(v, w->t) == word)
+			p->elsewhere = w->t;
 		if (at <= high)
 			continue;
 		high = at;
@@ -243,6 +246,16 @@ static void drop_frames(struct vcpu *v, const struct place *p, u32 class, gaddr_
 	v->switch_twin = v->back_twin = v->twin_sp;
 }
 
+/* how deep on the shadow stack the word stands: the frame returned to, or one that has moved since it was pushed; 0 = nowhere */
+static u32 depth_of(struct vcpu *v, const struct place *p, u32 class)
+{
+	u64 t = p->frame;
+
+	if (!t && (class == GN_NEVER_CALLED || class == GN_OVERWRITTEN))
+		t = p->elsewhere;
+	return t ? (u32)((t - v->twin_sp) / 8) : 0;
+}
+
 static void fill_frames(struct vcpu *v, struct violation *viol)
 {
 	for (u64 t = v->twin_sp; t < shstk_top(v) && viol->nframes < VIOL_FRAMES; t += 8) {
@@ -323,8 +336,7 @@ bool violation_return(struct vcpu *v, u64 word)
 	}
 	p = look_for(v, v->gregs[RSP], word);
 	viol.class = classify(v, &p, word, &s);
-	viol.depth = p.frame ? (u32)((p.frame - v->twin_sp) / 8) : 0;
-
+	viol.depth = depth_of(v, &p, viol.class);
 	if (viol.class == GN_STACK_SWITCH) {
 		viol.switcher = s.pc;
 		note_shared(v, &p, &s);
@@ -332,7 +344,8 @@ bool violation_return(struct vcpu *v, u64 word)
 	if (!report(v, &viol, word, is_recognised(v, viol.class, &p, &s, word)))
 		return false;
 	drop_frames(v, &p, viol.class, viol.switcher);
-	if (viol.class == GN_STACK_SWITCH && !p.frame && !p.parked && eng.set.mode == GN_MODE_PROTECT)
+	if (viol.class == GN_STACK_SWITCH && !p.frame && !p.parked && eng.set.mode == GN_MODE_PROTECT &&
+	    !switcher_call_site(word)) /* behind a call: a stack that was moved goes on */
 		enter_new_stack(v);
 	return true;
 }

@@ -22,5 +22,8 @@ bool mm_hole_in(gaddr_t start, gaddr_t end, struct rt_range *hole);
 bool mm_hole_in_locked(gaddr_t start, gaddr_t end, struct rt_range *hole); /* [holds: vma_lock] */
 /* page-aligned, not empty, below the end of user addresses: anything else the host refuses by itself */
 bool mm_range_ok(gaddr_t start, u64 len);
+/* The guest wants addresses the engine lives at: what it gets, once with a line. Natively they would have been free, so no
+ * error is right; ENOMEM is one mmap may give. */
+long mm_taken(const char *what, gaddr_t start, gaddr_t end);
 
 #endif

@@ -94,8 +94,9 @@ static u32 birth_event(const struct traced *t, u64 flags, u64 exit_signal)
 	return t->options & 1u << event ? event : 0;
 }
 
-/* What is about to be born. The host reports it, unless memory is copied: then locks are held, and the engine does */
-static void expect_child(struct vcpu *v, u32 nr)
+/* What is about to be born. The host reports it, unless memory is copied: then locks are held, and the engine does. False:
+ * it could not be traced, and must not be */
+static bool expect_child(struct vcpu *v, u32 nr)
 {
 	struct traced *t = &v->traced;
 	struct kclone_args ca = { .exit_signal = SIGCHLD };
@@ -112,15 +113,20 @@ static void expect_child(struct vcpu *v, u32 nr)
 		break;
 	case __NR_clone3:
 		if (rt_copy_from_guest(&ca, v->gregs[RDI], 64))
-			return;
+			return true;
 		break;
 	default:
-		return;
+		return true;
 	}
 	t->child_event = birth_event(t, ca.flags, ca.exit_signal);
 	if (!t->child_event && ca.flags & CLONE_PTRACE)
 		t->child_event = PTRACE_EVENT_STOP;
+	if (t->child_event && t->barren) {
+		t->child_event = 0;
+		return false;
+	}
 	t->fork_event = ca.flags & CLONE_VM || t->child_event == PTRACE_EVENT_STOP ? 0 : t->child_event;
+	return true;
 }
 
 static void report_child(struct vcpu *v)
@@ -192,7 +198,10 @@ static void make_call(struct vcpu *v, u32 nr, u64 a[6])
 	const u64 now[6] = { g[RDI], g[RSI], g[RDX], g[R10], g[R8], g[R9] };
 
 	memcpy(a, now, sizeof(now));
-	expect_child(v, nr);
+	if (!expect_child(v, nr)) {
+		v->gregs[RAX] = (u64)-ENOMEM;
+		return;
+	}
 	t->calling = true;
 	kern_syscall(v);
 	t->calling = false;

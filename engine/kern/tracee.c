@@ -7,9 +7,11 @@
 
 bool tracee_any;
 
+#define FIRST 16
+
 static struct rt_lock lock;
-static struct tracee *table;
-static u32 size;
+static struct tracee first[FIRST], *table = first;
+static u32 size = FIRST;
 
 /* ---- the table ---- */
 
@@ -23,18 +25,30 @@ static struct tracee *entry(int tid)
 
 static bool grow(void)
 {
-	u32 more = size ? size * 2 : (u32)(PAGE_SIZE / sizeof(*table));
+	u32 more = max(size * 2, (u32)(PAGE_SIZE / sizeof(*table)));
 	struct tracee *t = rt_map(more * sizeof(*t));
 
 	if (!t)
 		return false;
-	if (size) {
-		memcpy(t, table, size * sizeof(*t));
+	memcpy(t, table, size * sizeof(*t));
+	if (table != first)
 		rt_unmap(table, size * sizeof(*t));
-	}
 	table = t;
 	size = more;
 	return true;
+}
+
+bool tracee_room(void)
+{
+	u32 used = 0;
+	bool room;
+
+	rt_lock(&lock);
+	for (u32 i = 0; i < size; i++)
+		used += table[i].tid != 0;
+	room = 2 * (used + 1) <= size || grow();
+	rt_unlock(&lock);
+	return room;
 }
 
 bool tracee_get(int tid, struct tracee *t)
@@ -54,15 +68,25 @@ void tracee_put(const struct tracee *t)
 	struct tracee *e;
 
 	rt_lock(&lock);
-	tracee_any = true;
 	e = entry(t->tid);
-	if (!e)
-		e = entry(0);
+	if (e)
+		*e = *t;
+	rt_unlock(&lock);
+}
+
+static bool add(const struct tracee *t)
+{
+	struct tracee *e;
+
+	rt_lock(&lock);
+	tracee_any = true;
+	e = entry(0);
 	if (!e && grow())
 		e = entry(0);
 	if (e)
 		*e = *t;
 	rt_unlock(&lock);
+	return e;
 }
 
 void tracee_reported(int tid)
@@ -124,14 +148,16 @@ static int tgid_of(int tid)
 	return tid;
 }
 
-void tracee_find(int tid, struct tracee *t)
+bool tracee_find(int tid, struct tracee *t)
 {
 	if (tracee_get(tid, t))
-		return;
+		return true;
 	*t = (struct tracee){ .tid = tid, .tgid = tgid_of(tid), .engine = tracee_is_engine(tid), .owner = vcpu_self()->tid };
-	tracee_put(t);
+	if (!add(t))
+		return false;
 	if (t->engine)
 		sig_watch_children(vcpu_self(), tracee_news);
+	return true;
 }
 
 void tracee_after_fork(void)
@@ -139,8 +165,8 @@ void tracee_after_fork(void)
 	rt_lock_after_fork(&lock);
 	for (u32 i = 0; i < size; i++)
 		table[i].tid = 0;
-	tracee_any = false;
 	tracee_clean_after_fork();
+	tracee_any = false;
 }
 
 /* ---- its memory ---- */

@@ -39,15 +39,17 @@ extern bool tracee_any;
 
 /* copies: the table may move. False: not one of ours */
 bool tracee_get(int tid, struct tracee *t);
-void tracee_put(const struct tracee *t);
+void tracee_put(const struct tracee *t); /* one that is in it */
 void tracee_drop(int tid);
 /* entry i of the table, perhaps a free one; false: there are not so many */
 bool tracee_nth(u32 i, struct tracee *t);
 /* in a forked child, which traces nobody */
 void tracee_after_fork(void);
 void tracee_clean_after_fork(void);
-/* a task that the host says is ours, or is about to be: as tracee_get(), and noted if it was not */
-void tracee_find(int tid, struct tracee *t);
+/* a task that the host says is ours, or is about to be: as tracee_get(), and noted if it was not. False: no memory */
+bool tracee_find(int tid, struct tracee *t) __must_check;
+/* Is there room for one more, and for a child of each that is there, which comes unasked? */
+bool tracee_room(void);
 
 /* does this task run under an engine like ours? */
 bool tracee_is_engine(int tid);
@@ -81,6 +83,11 @@ long tracee_detach(struct vcpu *v, struct tracee *t, int signo);
 /* the guest's options; and the host's for them */
 u32 tracee_host_options(u32 options);
 long tracee_options(struct tracee *t, u32 options);
+
+/* ptrace_view.c: what is asked of a tracee in a stop; NULL: nothing that is known there */
+typedef long ptrace_fn(struct vcpu *v, struct tracee *t, u64 addr, u64 data);
+ptrace_fn *ptrace_view(u32 request);
+#define PTRACE_OPTIONS (0xfful | PTRACE_O_EXITKILL | PTRACE_O_SUSPEND_SECCOMP)
 
 /* ptrace_regs.c */
 #define TRACEE_REGS 27 /* struct user_regs_struct */

@@ -13,13 +13,13 @@ static struct dirt {
 	int tgid;
 	u32 n;
 	gaddr_t range[TRACED_RANGES][2];
-} *dirt;
+} dirt[15];
 
 void tracee_clean_after_fork(void)
 {
 	rt_lock_after_fork(&lock);
-	if (dirt)
-		memset(dirt, 0, PAGE_SIZE);
+	if (tracee_any) /* else it would be a page more for each child of fork */
+		memset(dirt, 0, sizeof(dirt));
 }
 
 /* Its next stop, which is on its way: what the host reports, dealt with. A stop that the guest sees is there to be waited for,
@@ -75,16 +75,12 @@ long tracee_ask(struct vcpu *v, struct tracee *t, u32 request, u64 a, u64 b)
 	return result;
 }
 
-#define DIRTS (PAGE_SIZE / sizeof(struct dirt))
-
 /* a process' entry, or a free one */
 static struct dirt *dirt_of(int tgid)
 {
 	struct dirt *free = NULL;
 
-	if (!dirt)
-		dirt = rt_map(PAGE_SIZE);
-	for (struct dirt *d = dirt; d && d < dirt + DIRTS; d++) {
+	for (struct dirt *d = dirt; d < dirt + ARRAY_SIZE(dirt); d++) {
 		if (d->n && d->tgid == tgid)
 			return d;
 		if (!d->n)
@@ -141,7 +137,7 @@ static void clean(struct vcpu *v, struct tracee *t)
 	struct dirt copy = { 0 }, *d;
 
 	rt_lock(&lock);
-	d = dirt ? dirt_of(t->tgid) : NULL;
+	d = dirt_of(t->tgid);
 	if (d) {
 		copy = *d;
 		d->n = 0;
@@ -155,9 +151,12 @@ static void clean(struct vcpu *v, struct tracee *t)
 static long leave_word(struct vcpu *v, struct tracee *t, u32 request, int signo)
 {
 	int tracer = v->pid;
+	bool barren = true;
 
 	if (t->stop == TRACEE_OWN)
 		clean(v, t);
+	if (!tracee_room() && TRACEE_WRITE(t, traced.barren, &barren))
+		return -ESRCH;
 	return TRACEE_WRITE(t, traced.mode, &request) || TRACEE_WRITE(t, traced.signo, &signo) ||
 	       TRACEE_WRITE(t, traced.tracer, &tracer) ? -ESRCH : 0;
 }

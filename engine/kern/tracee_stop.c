@@ -160,6 +160,14 @@ static void adopt(struct tracee *t)
 	tracee_put(t);
 }
 
+/* It asked to be traced, and there is no memory to note it: none of its stops could be told from another's */
+static bool lose(int tid)
+{
+	rt_log_once("no memory for one more tracee: it is killed (ulimit -v too small?)");
+	host_ptrace(PTRACE_KILL, tid, 0, 0);
+	return false;
+}
+
 bool tracee_stopped(struct vcpu *v, int tid, int *status)
 {
 	struct tracee t;
@@ -169,8 +177,8 @@ bool tracee_stopped(struct vcpu *v, int tid, int *status)
 	(void)v;
 	if (!known && host_ptrace(PTRACE_PEEKUSR, tid, USER_GS_BASE, (u64)&word))
 		return true; /* an ordinary child, stopped by job control */
-	if (!known)
-		tracee_find(tid, &t);
+	if (!known && !tracee_find(tid, &t))
+		return lose(tid);
 	if (!t.engine)
 		return show(&t, TRACEE_HOST, status);
 	if (!known)

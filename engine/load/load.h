@@ -34,6 +34,19 @@ void fd_close(int *fd);
 /* the path the kernel knows for a descriptor, as /proc/self/exe would show it. -errno without /proc */
 long fd_path(int fd, char *buf, size_t size) __must_check;
 
+/* fd_room.c: a limit of descriptors that is raised for a moment, with exec_enter() held */
+struct fd_room {
+	u64 was[2]; /* soft and hard */
+	u64 cur;
+};
+void exec_enter(void);
+void exec_leave(void);
+/* numbers up to `least` can be used, if there is a way; r->cur says how many there are */
+void fd_room_begin(struct fd_room *r, u64 least);
+/* all are in use: some more. False: that cannot be */
+bool fd_room_more(struct fd_room *r) __must_check;
+void fd_room_end(struct fd_room *r);
+
 /* elf.c: ELF files and their mapping */
 enum elf_kind {
 	ELF_NONE,    /* no ELF magic */
@@ -57,6 +70,8 @@ void elf_close(struct elf_file *f);
 #define ELF_IBT 1
 #define ELF_SHSTK 2
 long elf_features(int fd);
+/* an engine of gnomon's, this one or another */
+bool elf_is_engine(const struct elf_file *f);
 /* PT_INTERP: length of the path, 0 if there is none, -ENOEXEC, -EIO */
 long elf_interp(const struct elf_file *f, char path[GN_PATH_MAX]) __must_check;
 /* the guest's view of the stack: PT_GNU_STACK says PF_X */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * .note.gnu.property of a file: what its linker says it is ready for. Called with whatever is mapped as code, on the engine
- * stack.
+ * Notes of a file: .note.gnu.property, what its linker says it is ready for; and the one that says it is an engine. Called
+ * with whatever is mapped as code, and before an exec, on the engine stack.
  */
 #include "load/load.h"
 #include "rt/rt.h"
@@ -58,4 +58,32 @@ long elf_features(int fd)
 			word = note_features(fd, ph.p_offset, ph.p_filesz);
 	}
 	return (long)word;
+}
+
+/* a segment of notes: one of "gnomon"? */
+static bool has_name(int fd, u64 at, u64 size)
+{
+	static const char name[] = "gnomon";
+	u8 note[NOTE_MAX];
+	u32 head[3];
+	u64 step;
+
+	size = min(size, (u64)sizeof(note));
+	if (sys4(__NR_pread64, fd, note, size, at) != (long)size)
+		return false;
+	for (u64 o = 0; o + sizeof(head) + sizeof(name) <= size; o += step) {
+		memcpy(head, note + o, sizeof(head));
+		if (head[0] == sizeof(name) && !memcmp(note + o + sizeof(head), name, sizeof(name)))
+			return true;
+		step = sizeof(head) + (((u64)head[0] + 3) & ~3ul) + (((u64)head[1] + 3) & ~3ul);
+	}
+	return false;
+}
+
+bool elf_is_engine(const struct elf_file *f)
+{
+	for (u32 i = 0; i < f->eh.e_phnum; i++)
+		if (f->ph[i].p_type == PT_NOTE && has_name(f->fd, f->ph[i].p_offset, f->ph[i].p_filesz))
+			return true;
+	return false;
 }

@@ -97,7 +97,7 @@ static long check(int dirfd, const char *path, int fd, const struct statx *st, s
 	return may_execute(dirfd, path, fd);
 }
 
-long exec_open(int dirfd, const char *path, int flags, struct exec_file *f)
+static long try_open(int dirfd, const char *path, int flags, struct exec_file *f)
 {
 	struct statx st;
 	long r;
@@ -137,6 +137,22 @@ long exec_open(int dirfd, const char *path, int flags, struct exec_file *f)
 	}
 	f->fd = fd;
 	return 0;
+}
+
+long exec_open(int dirfd, const char *path, int flags, struct exec_file *f)
+{
+	long r = try_open(dirfd, path, flags, f);
+	struct fd_room room;
+
+	if (r != -EMFILE)
+		return r;
+	exec_enter();
+	fd_room_begin(&room, 0);
+	if (fd_room_more(&room))
+		r = try_open(dirfd, path, flags, f);
+	fd_room_end(&room);
+	exec_leave();
+	return r;
 }
 
 long exec_open_interp(const char *path, struct exec_file *f)

@@ -112,12 +112,14 @@ static long plan_elf(struct plan *p, const struct exec_file *file, const char *p
 {
 	struct elf_file f, interp;
 	long r = elf_open(&f, file->fd, file->size);
+	bool engine;
 
 	if (r) {
 		p->why = r == -ENOEXEC ? "truncated or damaged ELF headers" : "its ELF headers";
 		return r;
 	}
 	r = elf_interp(&f, p->interp);
+	engine = r == 0 && elf_is_engine(&f);
 	elf_close(&f);
 	if (r < 0) {
 		p->why = "damaged PT_INTERP header";
@@ -132,6 +134,11 @@ static long plan_elf(struct plan *p, const struct exec_file *file, const char *p
 		}
 		elf_close(&interp);
 		fd_close(&interp.fd);
+	}
+	if (engine) { /* translated, all that it does would count as the program's doing */
+		if (fd_path(file->fd, p->rec.file, GN_PATH_MAX) > 0) /* it is started by a descriptor */
+			rt_strlcpy(p->rec.execfn, p->rec.file, GN_PATH_MAX);
+		return host_only(p, "gnomon inside gnomon, which runs its program by itself");
 	}
 	if (gains_privilege(file))
 		return host_only(p, "set-user-ID, set-group-ID or file capabilities");

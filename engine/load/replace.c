@@ -24,30 +24,6 @@ struct handover {
 	bool moved;    /* all of them are copies at another place */
 };
 
-/* One exec of a process at a time may rearrange the descriptors. Held by thread id: an owner that is no
- * thread of this process was a vforked child, which has descriptors of its own and may be gone. */
-static int exec_owner;
-
-static void exec_enter(void)
-{
-	struct { long sec, nsec; } ms = { 0, 1000000 };
-	int me = (int)sys0(__NR_gettid), pid = (int)sys0(__NR_getpid), who = 0;
-
-	while (!__atomic_compare_exchange_n(&exec_owner, &who, me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		if (who != me && sys3(__NR_tgkill, pid, who, 0) == 0) {
-			sys2(__NR_nanosleep, &ms, NULL);
-			who = 0;
-		} /* else take it from exactly that owner */
-	}
-}
-
-static void exec_leave(void)
-{
-	int me = (int)sys0(__NR_gettid);
-
-	__atomic_compare_exchange_n(&exec_owner, &me, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
-}
-
 void engine_fds_cloexec(bool on)
 {
 	for (int i = 0; i < GN_FD_COUNT; i++)
@@ -158,24 +134,18 @@ static void take_back(struct handover *h)
 	fd_close(&h->old_prog);
 }
 
-/* puts record and program where the new engine looks for them */
-static long hand_over(struct handover *h, int record, int prog)
+/* puts record and program where the new engine looks for them, with numbers up to `limit` */
+static long hand_over(struct handover *h, int record, int prog, u64 limit)
 {
-	struct { u64 cur, max; } lim, wide;
-	u64 end = (u64)eng.fd_base + GN_FD_COUNT;
 	long r = 0;
 
 	*h = (struct handover){ .base = eng.fd_base, .old_prog = -1 };
-	sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, &lim);
-	wide = lim;
-	if (lim.cur < end) {
-		wide.cur = min(lim.max, end);
-		sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, &wide, NULL);
-	}
-	if (wide.cur < end)
-		r = move_block(h, wide.cur);
+	if (limit < (u64)eng.fd_base + GN_FD_COUNT)
+		r = move_block(h, limit);
 	else
 		h->old_prog = (int)sys3(__NR_fcntl, h->base + GN_FD_PROG, F_DUPFD_CLOEXEC, 3); /* or -EBADF */
+	if (h->old_prog == -EMFILE)
+		return -EMFILE;
 	if (!r) {
 		r = sys3(__NR_dup3, record, h->base + GN_FD_EXEC, 0);
 		if (r >= 0)
@@ -183,8 +153,6 @@ static long hand_over(struct handover *h, int record, int prog)
 		if (r < 0)
 			take_back(h);
 	}
-	if (wide.cur != lim.cur)
-		sys4(__NR_prlimit64, 0, RLIMIT_NOFILE, &lim, NULL);
 	return r < 0 ? r : 0;
 }
 
@@ -236,20 +204,41 @@ static long with_front(struct vcpu *v, const struct handover *h, const struct pl
 	return r;
 }
 
+/* [holds: exec_enter()] everything is where the new engine looks for it, or nothing has changed */
+static long prepare(struct vcpu *v, const struct plan *p, struct handover *h)
+{
+	struct fd_room room;
+	int record;
+	long r;
+
+	fd_room_begin(&room, (u64)eng.fd_base + GN_FD_COUNT);
+	r = make_record(v, &p->rec);
+	if (r == -EMFILE && fd_room_more(&room))
+		r = make_record(v, &p->rec);
+	record = (int)r;
+	if (r >= 0) {
+		r = hand_over(h, record, p->fd, room.cur);
+		if (r == -EMFILE && fd_room_more(&room))
+			r = hand_over(h, record, p->fd, room.cur);
+		fd_close(&record);
+	}
+	fd_room_end(&room);
+	return r;
+}
+
 long replace_engine(struct vcpu *v, const struct plan *p, char *const *argv, char *const *envp)
 {
+	struct fd_room room;
 	struct handover h;
-	long r = make_record(v, &p->rec);
-	int record = (int)r;
+	long r;
 
-	if (r < 0)
-		return r;
 	exec_enter();
-	r = hand_over(&h, record, p->fd);
-	fd_close(&record);
+	r = prepare(v, p, &h);
 	if (!r) {
 		r = p->nfront ? with_front(v, &h, p, argv, envp) : exec_engine(v, &h, argv, envp);
+		fd_room_begin(&room, (u64)eng.fd_base + GN_FD_COUNT);
 		take_back(&h);
+		fd_room_end(&room);
 	}
 	exec_leave();
 	return r;

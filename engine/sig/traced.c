@@ -31,6 +31,7 @@ static void stand(struct vcpu *v, enum traced_where where)
 {
 	struct traced *t = &v->traced;
 
+	t->barren = false;
 	do {
 		t->request = TRACED_NOTHING;
 		__atomic_store_n(&t->where, where, __ATOMIC_RELEASE);

@@ -29,4 +29,11 @@ start_stack:
 	.skip	256 * 1024
 start_stack_end:
 
+	/* by which another engine knows it: elf_is_engine() */
+	.section .note.gnomon, "a", @note
+	.p2align 2
+	.long	7, 0, 1
+	.asciz	"gnomon"
+	.p2align 2
+
 	.section .note.GNU-stack, "", @progbits

@@ -156,6 +156,7 @@ struct block *xlate_block(const struct xlate_source *src, u8 res)
 	x->res = res & (u8)~RES_KEYS;
 	x->nside = x->nexits = 0;
 	x->ret_id = NULL;
+	x->slow = NULL;
 	/* call entry, 6 bytes: recover_entry() knows it */
 	EMIT(&x->e, 0x49, 0x89, 0xe3); /* mov r11, rsp */
 	EMIT(&x->e, 0x4c, 0x89, 0xd4); /* mov rsp, r10 */

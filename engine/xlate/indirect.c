@@ -19,23 +19,28 @@ static u8 *open_entry(struct arena *a, struct emit *e, size_t bytes)
 }
 
 /*
- * SLOT_TARGET == pc, without flags, whatever this block does with them: on a miss another block runs, which may
- * read them. rcx is spilled, and back before the jump to `miss`.
+ * To `block` where SLOT_TARGET == pc, else to `miss`. Without flags, whatever this block does with them: on a miss another
+ * block runs, which may read them. rcx is spilled, and back before both jumps. Where LOOP is quick the way to the block has
+ * no branch that is taken but its last one (template.c: landing).
  */
-static void verify(struct emit *e, int scratch, gaddr_t pc, const u8 *miss)
+static void verify(struct emit *e, int scratch, gaddr_t pc, const u8 *block, const u8 *miss)
 {
+	bool loop = xlate_opts.loop;
+
 	mov_slot_r(e, SLOT_SPILL, G_RCX);
 	mov_r_slot(e, G_RCX, SLOT_TARGET);
 	emit8(e, 0x49);                               /* mov scratch, imm64 */
 	emit8(e, 0xb8 | (scratch & 7));
-	emit64(e, (u64)-(s64)pc);
+	emit64(e, loop - pc);
 	EMIT(e, 0x4a);                                /* lea rcx, [rcx + scratch] */
 	EMIT(e, 0x8d, 0x0c);
 	emit8(e, (u8)((scratch & 7) << 3 | G_RCX));
-	EMIT(e, 0xe3, 14);                            /* jrcxz */
+	emit8(e, loop ? 0xe2 : 0xe3);                 /* loop: if it was not 1; jrcxz: if it is 0 */
+	emit8(e, 14);
 	mov_r_slot(e, G_RCX, SLOT_SPILL);
-	jmp_rel32(e, miss);
+	jmp_rel32(e, loop ? block : miss);
 	mov_r_slot(e, G_RCX, SLOT_SPILL);
+	jmp_rel32(e, loop ? miss : block);
 }
 
 static void lookup(struct emit *e, int scratch, u32 mask, u32 table)
@@ -113,8 +118,8 @@ u8 *xlate_entry(struct block *b, enum block_entry kind)
 	p = miss ? open_entry(a, &e, 80) : NULL;
 	if (!p)
 		return NULL;
-	verify(&e, call ? G_R11 : G_R10, b->pc | (b->res & RES_NOTRACK ? NOTRACK_TAG << NOTRACK_SHIFT : 0), miss);
-	jmp_rel32(&e, block_host(b) - (call ? RECIPE_ENTRY_LEN : 0));
+	verify(&e, call ? G_R11 : G_R10, b->pc | (b->res & RES_NOTRACK ? NOTRACK_TAG << NOTRACK_SHIFT : 0),
+	       block_host(b) - (call ? RECIPE_ENTRY_LEN : 0), miss);
 	b->entry[kind] = (u32)(p - a->base);
 	return p;
 }

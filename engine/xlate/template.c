@@ -155,6 +155,30 @@ static void call_head(struct xl *x, gaddr_t next)
 	     0x4c, 0x89, 0xdc);                              /* mov rsp, r11 */
 }
 
+/*
+ * To the slow path, which reloads rcx itself, where rcx is not what it is after a return that matches. A branch that is
+ * taken each time costs a place in the CPU's table of branches, and programs of many functions run out of these: where LOOP
+ * is quick the difference plus one is counted down, and what LOOP jumps to is the tail of a NOP's operand, a jmp.
+ */
+static void mismatch(struct xl *x)
+{
+	s64 back = x->slow ? x->slow - (x->e.p + 2) : -256;
+
+	if (xlate_opts.loop && back >= -128) {
+		emit8(&x->e, 0xe2);                          /* loop: to the jmp of a landing before */
+		emit8(&x->e, (u8)back);
+		return;
+	}
+	if (xlate_opts.loop)
+		EMIT(&x->e, 0xe2, 3,                         /* loop: to the jmp */
+		     0x0f, 0x1f, 0x84);                      /* nop [rcx+rbp*8+disp32] */
+	else
+		EMIT(&x->e, 0xe3, 5);                        /* jrcxz: over the jmp */
+	x->slow = x->e.p;
+	emit8(&x->e, 0xe9);                                  /* jmp slow */
+	emit_rel32_to(&x->e, arena_thunk(x->a, THUNK_RET_SLOW));
+}
+
 /* where the callee comes back to: was the word on the stack the word on the shadow stack? Leaves the flags alone. */
 static void landing(struct xl *x)
 {
@@ -164,10 +188,9 @@ static void landing(struct xl *x)
 	     0x49, 0x8b, 0x0a,                               /* mov rcx, [r10] */
 	     0x4d, 0x8b, 0x93, TWIN_SLOT,                    /* mov r10, [r11-8-D] */
 	     0x49, 0xf7, 0xd2,                               /* not r10 */
-	     0x4a, 0x8d, 0x4c, 0x11, 0x01,                   /* lea rcx, [rcx+r10+1] */
-	     0xe3, 5,                                        /* jrcxz: over the slow path, which reloads rcx itself */
-	     0xe9);                                          /* jmp slow */
-	emit_rel32_to(&x->e, arena_thunk(x->a, THUNK_RET_SLOW));
+	     0x4a, 0x8d, 0x4c, 0x11);                        /* lea rcx, [rcx+r10+1]; +2 for LOOP */
+	emit8(&x->e, 1 + xlate_opts.loop);
+	mismatch(x);
 	EMIT(&x->e, 0x49, 0x8b, 0x4b, (u8)SHSTK_SPILL);      /* mov rcx, [r11-24] */
 	xl_record(x, RK_LANDING, 0);
 }

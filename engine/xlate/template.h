@@ -30,6 +30,7 @@ struct xl {
 	u32 nside;
 	struct pending_exit exits[XLATE_MAX_EXITS];
 	u32 nexits;
+	u8 *slow;               /* the block's last way to where a RET goes that does not match, NULL: none yet */
 	u8 *ret_id;             /* where the RET that ends the block names it; NULL: no RET */
 	/* where instructions begin: a bit for each byte of the page, with any residency and with none; at the bits of
 	 * `bounds`, host offset * 4 + residency, by guest offset in the block. Forgotten after every block. */

@@ -24,6 +24,7 @@ struct xlate_source {
 struct xlate_opts {
 	bool one_insn;      /* chaos: one instruction a block */
 	bool pext;          /* tables of indirect entries are indexed by PEXT with the thread's mask */
+	bool loop;          /* LOOP takes no longer than JRCXZ */
 	bool all_far;       /* chaos: no RIP-relative operand is in reach */
 	bool ibt;           /* branches with NOTRACK tell so */
 	bool pkru;          /* the guest does not load PKRU by itself */

@@ -46,6 +46,7 @@ enum gn_enable {
 #define GN_OPT_NO_FOLLOW 0x08 /* children that exec leave gnomon */
 #define GN_OPT_PEXT 0x10      /* the CPU has PEXT, and not in microcode */
 #define GN_OPT_IBT 0x20       /* indirect branches into code marked for it must find ENDBR64 */
+#define GN_OPT_LOOP 0x40      /* the CPU's LOOP takes no longer than its JRCXZ */
 #define GN_OPT_CHAOS_TINY 0x100   /* test modes: tiny cache */
 #define GN_OPT_CHAOS_FLUSH 0x200  /* flush everything every few dispatches */
 #define GN_OPT_CHAOS_STEP 0x400   /* one guest instruction a block, never linked */
@@ -141,7 +142,8 @@ struct gn_violation {
 	struct gn_addr switcher; /* class stack switch: instruction that last moved RSP far, 0 if unknown */
 	uint64_t rsp;            /* address of the word */
 	uint64_t ssp;
-	uint32_t depth;          /* class unwind: shadow frames skipped */
+	uint32_t depth;          /* unwind: shadow frames skipped; never called, overwritten: how deep on the shadow stack the
+				    word stands, pushed at another place of the stack; 0 = it does not */
 	uint32_t nframes;
 	struct gn_addr frames[GN_FRAMES]; /* newest first: return addresses on the shadow stack */
 	struct gn_addr stack;    /* what rsp points into (path "[stack]", heap, anonymous ...) */

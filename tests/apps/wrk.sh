@@ -9,17 +9,8 @@
 # may: * (generated) -
 # nginx and node's HTTP server under wrk: two threads of it, 32 connections, for two seconds each. Nothing may fail.
 set -eu
-d=$(mktemp -d /tmp/gnomon-wrk.XXXXXX)
-trap 'rm -rf "$d"' EXIT
-chmod 755 $d && mkdir $d/www && seq 1 500 >$d/www/f
-port=$((20000 + $$ % 10000))
-cat >$d/conf <<END
-worker_processes 2;
-pid $d/pid;
-error_log $d/error.log;
-events { worker_connections 256; }
-http { access_log off; keepalive_requests 1000000; server { listen 127.0.0.1:$port; root $d/www; } }
-END
+. "$TESTS/lib/nginx.sh"
+seq 1 500 >$d/www/f
 cat >$d/server.js <<'END'
 const http = require('http'), fs = require('fs');
 let n = 0;
@@ -35,13 +26,9 @@ load() {
 	wrk -t 2 -c 32 -d 2s "$1" >$d/wrk
 	awk '/requests in/ { print ($1 > 100) ? "served" : "too few" } /Non-2xx|Socket errors/' $d/wrk
 }
-nginx -c $d/conf 2>&1
-while [ ! -s $d/pid ]; do sleep 0.1; done
-load http://127.0.0.1:$port/f
-p=$(cat $d/pid)
-nginx -c $d/conf -s quit 2>/dev/null
-while kill -0 $p 2>/dev/null; do sleep 0.1; done
-grep -E "alert|emerg|crit" $d/error.log || echo "no alert"
+start_nginx "access_log off; keepalive_requests 1000000;" "listen 127.0.0.1:$port;"
+load $u/f
+stop_nginx
 node $d/server.js $d/port &
 node=$!
 while [ ! -s $d/port ]; do sleep 0.1; done

@@ -38,8 +38,12 @@ def prog(path, *flags, needs=()):
               "-Wl,--allow-shlib-undefined")
 
 
+compared = []
+
+
 def agrees(name, path):
     path = os.path.realpath(path)
+    compared.append((name, path))
     want, got = listed(path), {os.path.realpath(x) for x in one(path)["loads"]}
     ok("as ld.so loads it: " + name, want is not None and got == want, sorted(want or []), sorted(got))
 
@@ -65,10 +69,14 @@ ok("RUNPATH of the program does not", "missing-library" in r.rules(tmp + "/p_not
 lib("outer/librun.so", None, "-Wl,-rpath,$ORIGIN/../deep", needs=["deep/libinner.so"])
 agrees("RUNPATH of a library with $ORIGIN", prog("p_lib", "-Wl,-rpath," + tmp + "/outer", needs=["outer/librun.so"]))
 # $ORIGIN is where the name was found, not where its link leads
-os.makedirs("via")
-os.symlink("../outer/librun.so", "via/librun.so")
-lib("via/../deep2/libinner.so")
-agrees("$ORIGIN of a linked library", prog("p_via", "-Wl,-rpath," + tmp + "/via", needs=["outer/librun.so"]))
+os.makedirs("via/sub")
+os.symlink("../../outer/librun.so", "via/sub/librun.so")
+lib("via/deep/libinner.so")
+agrees("$ORIGIN of a linked library", prog("p_via", "-Wl,-rpath," + tmp + "/via/sub", needs=["outer/librun.so"]))
+# what was found for one serves others only where they would find the same
+together = result("--level", "closure", tmp)
+for name, path in compared:
+    ok("among all others: " + name, together.files[path]["loads"] == one(path)["loads"], together.files[path]["loads"], one(path)["loads"])
 # the same name, asked for by two, is loaded once
 lib("x/libtwo.so", None, "-Wl,-rpath," + tmp + "/b", needs=["b/libone.so.1"])
 agrees("the first of two of the same name", prog("p_first", "-Wl,-rpath,%s/a:%s/x" % (tmp, tmp),

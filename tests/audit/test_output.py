@@ -199,4 +199,6 @@ for cmd in ([], ["diff"], ["query"], ["import"], ["merge"], ["show"]):
 r = run([G, "check", "--", AUDIT, "--version"])
 ldd = run(["ldd", G]).out
 ok("the command itself loads no library of the audit", not re.search("archive|sqlite|Zydis", ldd), ldd)
+ldd = run(["ldd", AUDIT]).out
+ok("libarchive is not loaded before there is an archive", not re.search("archive|xml|icu", ldd), ldd)
 done()

@@ -85,6 +85,13 @@ for n in range(1, 31):
     ok("every %d. allocation of the engine fails" % n, "BUG" not in err and (
         (s == 3 and out.startswith("start\n") and out.endswith("end\n")) or
         (s in (125, 126) and out == "" and err.count("\n") == 1)), s, out, err)
+# ---- a tracer without memory for one more tracee: as the test itself says; and whoever is traced is traced
+CROWD = compiled("crowd", "tests/ptrace/crowd.c", flags=["-static", "-pthread", "-I" + os.path.join(TOP, "tests/lib")])
+for knobs in ([], *(["-X", "fault=%d" % n] for n in (*range(2, 31), 50, 80))):
+    s, out, err = run([G, "check", *knobs, "--", CROWD, "scarce"])
+    ok("no memory for tracees " + " ".join(knobs), "BUG" not in err and (
+        (s == 0 and out.endswith("\nok\n") and (" 0 killed" in out) != ("one more tracee" in err)) or
+        (knobs and s in (125, 126) and out == "" and err.count("\n") == 1)), s, out, err)
 s, out, err = run([G, "check", "-X", "tiny", "--", sys.executable, "-c", "print(sum(range(10**5)))"])
 ok("the code cache is full over and over", (s, out) == (0, "4999950000\n"), s, out, err)
 

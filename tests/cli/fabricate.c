@@ -134,10 +134,15 @@ static void bench(void)
 
 static void scenario(const char *what)
 {
+	struct violation x = make(GN_NEVER_CALLED, (u64)victim + 2);
 	pthread_t t[4];
 
 	if (!strcmp(what, "unwind")) {
 		report(GN_UNWIND, (u64)victim + 1);
+	} else if (!strcmp(what, "moved")) {
+		x.depth = 2;
+		x.actual = (u64)main + 5;
+		report_violation(&self, &x);
 	} else if (!strcmp(what, "all")) {
 		all();
 	} else if (!strcmp(what, "many")) {

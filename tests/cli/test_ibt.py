@@ -18,7 +18,7 @@ prog = compiled("ibt", "tests/cli/ibt.c", flags=[*FLAGS, "-Wl,-z,ibt"])
 pie = compiled("ibt-pie", "tests/cli/ibt.c", flags=[f.replace("-no-pie", "-fPIE") for f in FLAGS if f != "-static"] +
                ["-static-pie", "-Wl,-z,ibt"])
 unmarked = compiled("ibt-unmarked", "tests/cli/ibt.c", flags=[*[f for f in FLAGS if f != "-fcf-protection"], "-fcf-protection=none"])
-MODES = ([], ["-X", "tiny", "-X", "nopext"], ["-X", "flush"], ["-X", "step"])
+MODES = ([], ["-X", "tiny", "-X", "nopext", "-X", "noloop"], ["-X", "flush"], ["-X", "step"])
 
 GOOD = ("call", "notrack-call", "notrack-jump", "generated")
 BAD = {"bad-call": "bare", "bad-jump": None, "both": None, "after-notrack": "bare"}

@@ -189,5 +189,22 @@ if native("#CP", [prog], 0, "end\n"):
     s, out, err = check("--", prog)
     ok("without --stop it only reports", s == 0 and out == "end\n" and "2 other" in err, s, out, err)
 
+# ---- gnomon inside gnomon: the inner one does what it is asked to, the outer one says that it does not see the program
+script = ["/bin/sh", "-c", "echo out; ls /proc/self/fd | wc -l; exit 3"]
+want = run(script)[:2]
+for outer in ("check", "run", "protect"):
+    for inner in ("check", "run", "protect"):
+        s, out, err = run([G, outer, "--", G, inner, "--", *script])
+        ok("%s inside %s" % (inner, outer), (s, out) == want and "BUG" not in err and
+           err.count("gnomon inside gnomon") == (inner != "run"), s, out, err) # run finds shadow stacks, and has nothing to do
+prog = program("bad", r"""
+__asm__(".globl jump\njump: lea 1f(%rip), %rax; push %rax; ret\n1: ret\n");
+void jump(void);
+int main(void) { jump(); return 0; }
+""")
+s, out, err = check("--", G, "check", "--error-exitcode=9", "--", prog)
+ok("what the inner one finds", s == 9 and "1 never called" in err and "gnomon: 1 program ran natively and was not checked" in err and
+   "gnomon-engine: gnomon inside gnomon" in err, s, out, err)
+
 os.chdir("/")
 done()

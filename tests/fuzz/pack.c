@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* An archive as a file: packages, tar archives, static libraries, archives in archives.
- * sources: audit/code.c audit/dynamic.c audit/file.c audit/flow.c audit/flow_data.c audit/flow_end.c audit/funcs.c
- * sources: audit/guess.c audit/image.c audit/img.c audit/jit.c audit/linker.c audit/mem.c audit/member.c audit/msg.c
- * sources: audit/notes.c audit/notes_dlopen.c audit/obj.c audit/object.c audit/pack.c audit/pack_input.c
- * sources: audit/pack_kind.c audit/progress.c audit/results.c audit/root.c audit/rules.c audit/text.c audit/trigger.c
- * sources: audit/value.c
- * libs: -larchive -lZydis -lpthread */
+ * sources: audit/archive_lib.c audit/code.c audit/dynamic.c audit/file.c audit/flow.c audit/flow_data.c
+ * sources: audit/flow_end.c audit/funcs.c audit/guess.c audit/image.c audit/img.c audit/jit.c audit/linker.c
+ * sources: audit/mem.c audit/member.c audit/msg.c audit/notes.c audit/notes_dlopen.c audit/obj.c audit/object.c
+ * sources: audit/pack.c audit/pack_input.c audit/pack_kind.c audit/progress.c audit/results.c audit/root.c
+ * sources: audit/rules.c audit/text.c audit/trigger.c audit/value.c
+ * libs: -lZydis -lpthread */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

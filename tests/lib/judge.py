@@ -42,7 +42,7 @@ def directives(path):
 
 def knobs(mode):
     """of a mode, or of one with its number: flush=500"""
-    return {"check": [], "tiny": ["-X", "tiny", "-X", "nopext"]}.get(mode, ["-X", mode])
+    return {"check": [], "tiny": ["-X", "tiny", "-X", "nopext", "-X", "noloop"]}.get(mode, ["-X", mode])
 
 
 class Gnomon:

@@ -67,13 +67,16 @@ def run_func(work, opt, src, name, d, variant):
 
 
 def matches(event, want):
-    """does the violation have what `key=value` ask? at=, call=, switcher=, expected=, actual= are symbols"""
+    """does the violation have what `key=value` ask? at=, call=, switcher=, expected=, actual= are symbols, deeper= a number"""
     if event.get("class") != want["class"]:
         return False
     for key, value in want.items():
         if key in ("at", "call", "switcher", "expected", "actual"):
             a = event.get(key) or {}
             if "symbol" not in a or a["symbol"] != value:
+                return False
+        elif key == "deeper":
+            if str(event.get(key)) != value:
                 return False
         elif key.endswith("_module"):
             if os.path.basename((event.get(key[:-7]) or {}).get("module", "")) != value:

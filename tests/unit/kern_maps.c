@@ -8,8 +8,8 @@
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fno-builtin -Wno-unused-parameter -Iengine -Iinclude -Itests/lib tests/unit/kern_maps.c \
  *     engine/kern/{alias,dispatch,guard,kthread,proc_fd,proc_maps,proc_status,proc_text,restart,robust,robust_code,robust_maps}.c \
- *     engine/kern/{shadow,shadow_fork,shadow_mm,vma,marks,seccomp,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_int80}.c \
- *     engine/kern/{sys_madvise,sys_mm,sys_poll,sys_prctl,sys_proc,sys_rseq,sys_shm,sys_signal}.c \
+ *     engine/kern/{shadow,shadow_fork,shadow_mm,vma,marks,seccomp,seccomp_bpf,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_int80}.c \
+ *     engine/kern/{sys_madvise,sys_mm,sys_mremap,sys_poll,sys_prctl,sys_proc,sys_rseq,sys_shm,sys_signal}.c \
  *     engine/xlate/decode{,_tables,_vec}.c engine/load/notes.c \
  *     engine/rt/{bug,engine,fmt,lock,log,map,pkey}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
