@@ -126,6 +126,7 @@ static u8 *reserve_at(gaddr_t pc, u64 hint, int flags, bool *full)
 		return NULL;
 	}
 	rt_own_range((void *)p, size);
+	rt_pkey_tag((void *)p, size, PROT_NONE); /* stays with what becomes memory of it */
 	return (u8 *)(((u64)p + cache_seg_size - 1) & ~(cache_seg_size - 1));
 }
 

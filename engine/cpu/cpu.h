@@ -204,6 +204,9 @@ u64 cpu_stats_clock(void);
 
 /* emul.c: executes the instruction at v->rip that the translator gave to the engine */
 void emul_insn(struct vcpu *v);
+/* emul_pkru.c: PKRU as the guest sees it, and has it set; where rt_pkey.kept */
+u32 cpu_pkru(const struct vcpu *v);
+void cpu_pkru_set(struct vcpu *v, u32 pkru);
 void emul_return(struct vcpu *v, u32 extra);
 /* v->target is no address code can have: undoes the call, or the jump out of block b (NULL: whose is not known, and
  * it is the target that faults) */

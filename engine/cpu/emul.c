@@ -93,6 +93,13 @@ static void fetch(struct vcpu *v, struct insn *in, u8 code[16])
 	memset(code, 0, 16);
 	while (n && rt_copy_from_guest(code, v->rip, n))
 		n--;
+	if (unlikely(!n)) { /* keys do not matter to execution */
+		u32 pkru = rt_pkey_ignore();
+
+		for (n = 15; n && rt_copy_from_guest(code, v->rip, n); n--)
+			;
+		rt_pkey_heed(pkru);
+	}
 	insn_decode(in, code, 15, v->rip);
 }
 
@@ -121,6 +128,6 @@ void emul_insn(struct vcpu *v)
 	else if (in.class == INSN_INT)
 		emul_int(v, &in);
 	else if (!emul_near(v, &in, code) && !emul_cet(v, &in, code) && !emul_gs(v, &in, code) && !emul_mem(v, &in, code) &&
-		 !emul_far(v, &in, code))
+		 !emul_far(v, &in, code) && !emul_pkru(v, &in, code))
 		unknown(v, &in, code);
 }

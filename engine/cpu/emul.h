@@ -63,6 +63,7 @@ bool emul_near(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_n
 bool emul_gs(struct vcpu *v, const struct insn *in, const u8 *code);  /* emul_gs.c: base and selector of gs */
 bool emul_mem(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_mem.c: gs: operands without ModRM */
 bool emul_cet(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_cet.c: shadow stacks */
+bool emul_pkru(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_pkru.c: PKRU, XRSTOR */
 bool emul_far(struct vcpu *v, const struct insn *in, const u8 *code); /* emul_far.c: far transfers, IRET */
 
 #endif

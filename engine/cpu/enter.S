@@ -4,6 +4,7 @@
  * thread's engine stack and calls one C function of run.c; every way in goes through cpu_resume.
  * The only code that runs with a mixture of guest and engine state: host handlers know it by its labels.
  */
+#include "rt/pkey_asm.h"
 #include "xlate/slots.h"
 
 	.section .note.GNU-stack, "", @progbits
@@ -46,6 +47,7 @@
 	push	2
 	popfq
 1:	cld
+	PKEY_OPEN
 	mov	rdi, gs:[SLOT_SELF]
 	xor	ebp, ebp
 	call	\fn
@@ -104,10 +106,12 @@ ENTRY cpu_exit_emul
 
 /* host handlers come here with rsp = engine stack and everything in the vcpu */
 ENTRY cpu_from_signal
+	PKEY_OPEN
 	mov	rdi, gs:[SLOT_SELF]
 	call	cpu_on_signal
 	jmp	cpu_resume
 ENTRY cpu_from_fault
+	PKEY_OPEN
 	mov	rdi, gs:[SLOT_SELF]
 	call	cpu_on_fault
 	jmp	cpu_resume
@@ -120,6 +124,7 @@ ENTRY cpu_from_fault
 	.hidden	cpu_resume, cpu_resume_check, cpu_resume_end, cpu_resume_pending
 cpu_resume_pending:
 	mov	rsp, gs:[SLOT_ENGINE_SP]
+	PKEY_OPEN
 	mov	rdi, gs:[SLOT_SELF]
 	call	cpu_on_pending
 cpu_resume:
@@ -129,6 +134,7 @@ cpu_resume_check:
 	xchg	gs:[SLOT_OUTSIDE], eax	/* inside; and a fence in front of the look at what is pending: cpu/stop.h */
 	cmp	dword ptr gs:[SLOT_PENDING], 0
 	jne	cpu_resume_pending
+	PKEY_CLOSE
 	push	qword ptr gs:[SLOT_RFLAGS]
 	popfq
 	mov	rax, gs:[SLOT_GREG(0)]

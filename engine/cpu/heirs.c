@@ -51,6 +51,7 @@ static void make_own(void)
 	own = (struct will *)p;
 	done = 0;
 	rt_own_range(own, PAGE_UP(sizeof(*own)));
+	rt_pkey_tag(own, PAGE_UP(sizeof(*own)), PROT_READ | PROT_WRITE);
 }
 
 static void note(u64 place)

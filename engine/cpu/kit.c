@@ -30,7 +30,7 @@ static void region_setup(struct vcpu *v)
 /* a region without a shadow stack */
 static struct vcpu *region_new(void)
 {
-	struct vcpu *v = rt_map(REGION);
+	struct vcpu *v = rt_map_shared(REGION);
 
 	if (!v)
 		return NULL;

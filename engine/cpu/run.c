@@ -194,7 +194,7 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 }
 
 /* Another thread may unmap what is being read. The translator changes nothing that others see before it has read all */
-struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
+static struct block *build_caught(struct vcpu *v, gaddr_t pc, u8 res)
 {
 	struct rt_catch c = { .lo = PAGE_DOWN(pc), .hi = PAGE_DOWN(pc) + 2 * PAGE_SIZE };
 	struct block *b;
@@ -215,6 +215,15 @@ struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 		b = NULL;
 	}
 	v->catch = NULL;
+	return b;
+}
+
+struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
+{
+	u32 pkru = rt_pkey_ignore();
+	struct block *b = build_caught(v, pc, res);
+
+	rt_pkey_heed(pkru);
 	return b;
 }
 

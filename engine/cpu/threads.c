@@ -70,6 +70,7 @@ struct vcpu *cpu_first_thread(void)
 	xlate_opts.loop = eng.set.flags & GN_OPT_LOOP;
 	xlate_opts.ibt = eng.set.flags & GN_OPT_IBT;
 	xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
+	xlate_opts.pkru = rt_pkey.kept;
 	xlate_opts.all_far = eng.set.flags & GN_OPT_CHAOS_FAR;
 	if (cache_init(eng.set.flags & GN_OPT_CHAOS_TINY))
 		return NULL;
@@ -79,6 +80,7 @@ struct vcpu *cpu_first_thread(void)
 	__asm__ volatile("wrgsbase %0" : : "r"(v) : "memory");
 	v->pid = (int)sys0(__NR_getpid);
 	v->tid = (int)sys0(__NR_gettid);
+	v->pkru = rt_pkey.start;
 	rt_self = self;
 	cpu_threads = v;
 	count = 1;
@@ -204,6 +206,7 @@ static long new_thread_state(struct vcpu *v, struct vcpu *c, const struct kclone
 	c->traced.seized = v->traced.seized;
 	c->guest_gs = v->guest_gs;
 	c->guest_gs_sel = v->guest_gs_sel;
+	c->pkru = v->pkru;
 	c->pid = v->pid;
 	c->shstk_features = v->shstk_features;
 	c->shstk_locked = v->shstk_locked;

@@ -100,6 +100,7 @@ struct vcpu {
 	struct cpu_fault {
 		int signo, code, trapno;
 		u64 addr, err;
+		u32 pkey;
 	} fault;                 /* from the host handler to cpu_on_fault(), or to whoever made a copy fail */
 	u64 stat_flush, stat_jmiss, stat_cmiss;
 	u64 stat_syscalls, stat_dispatch, stat_blocks, stat_viol, stat_build;
@@ -129,6 +130,7 @@ struct vcpu {
 	gaddr_t base_pc;         /* and who left it */
 	u32 chaos;
 	u32 rseq_sig;            /* what stands in front of abort handlers */
+	u32 pkru;                /* bits of the guest's PKRU that are not in the CPU's: those of rt_pkey.kept */
 	u64 rseq_seen;           /* the last descriptor that rseq_learn() looked at */
 };
 

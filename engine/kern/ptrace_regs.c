@@ -13,6 +13,7 @@
 
 #define TF 0x100ul
 #define SETTABLE_FLAGS 0x54dd5ul /* FLAG_MASK of arch/x86/kernel/ptrace.c */
+#define XSTATE_MOST (64ul << 10)
 #define TASK_TOP 0x7ffffffff000ul
 
 /* struct user_regs_struct */
@@ -147,12 +148,65 @@ static long shadow(struct vcpu *v, struct tracee *t, bool set, struct iov *io)
 	return ssp == ssp_of(t) ? 0 : tracee_ask(v, t, TRACED_SSP, ssp, 0);
 }
 
+/*
+ * Vector state is the host's; PKRU in it is the engine's but for the bits of the guest's keys. The tracer's engine has the
+ * same key as the tracee's: the last one.
+ */
+static long get_xstate(struct tracee *t, gaddr_t at)
+{
+	long r = host_ptrace(PTRACE_GETREGSET, t->tid, NT_X86_XSTATE, at);
+	u32 place = rt_pkru_at(), pkru, own;
+	struct iov io;
+
+	if (r || rt_copy_from_guest(&io, at, sizeof(io)) || io.len < place + 4)
+		return r;
+	if (rt_copy_from_guest(&pkru, io.base + place, 4) || TRACEE_READ(t, pkru, &own))
+		return -EIO;
+	pkru = (pkru & ~rt_pkey.kept) | (own & rt_pkey.kept);
+	return kern_put(io.base + place, &pkru, 4);
+}
+
+static long put_xstate(struct tracee *t, u8 *x, u64 len)
+{
+	u32 *pkru = (u32 *)(x + rt_pkru_at()), said;
+	const struct iov io = { (gaddr_t)x, len };
+	long r;
+
+	if (len < rt_pkru_at() + 4)
+		return host_ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, (u64)&io);
+	said = *(u64 *)(x + XSTATE_BV) & XSTATE_PKRU ? *pkru : 0;
+	*pkru &= ~rt_pkey.kept;
+	r = host_ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, (u64)&io);
+	if (r)
+		return r;
+	return TRACEE_WRITE(t, pkru, &said) ? -EIO : 0;
+}
+
+static long set_xstate(struct tracee *t, gaddr_t at)
+{
+	struct iov io;
+	u8 *x;
+	long r;
+
+	if (rt_copy_from_guest(&io, at, sizeof(io)))
+		return -EFAULT;
+	io.len = min(io.len, XSTATE_MOST);
+	x = io.len ? rt_map(io.len) : NULL;
+	if (!x)
+		return io.len ? -ENOMEM : host_ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, at);
+	r = rt_copy_from_guest(x, io.base, io.len) ? -EFAULT : put_xstate(t, x, io.len);
+	rt_unmap(x, io.len);
+	return r;
+}
+
 long tracee_regset(struct vcpu *v, struct tracee *t, bool set, u32 type, gaddr_t at)
 {
 	u64 len;
 	struct iov io;
 	long r;
 
+	if (unlikely(rt_pkey.kept) && t->engine && type == NT_X86_XSTATE)
+		return set ? set_xstate(t, at) : get_xstate(t, at);
 	if (!t->engine || (type != NT_PRSTATUS && type != NT_X86_SHSTK))
 		return host_ptrace(set ? PTRACE_SETREGSET : PTRACE_GETREGSET, t->tid, type, at);
 	if (rt_copy_from_guest(&io, at, sizeof(io)))

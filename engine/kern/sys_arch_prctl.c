@@ -140,5 +140,5 @@ SYSCALL(arch_prctl)
 	case ARCH_CET_STATUS ... ARCH_CET_LAST:
 		return -EINVAL;
 	}
-	return sys2(__NR_arch_prctl, a[0], a[1]);
+	return kern_for_guest(__NR_arch_prctl, a);
 }

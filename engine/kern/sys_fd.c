@@ -126,7 +126,7 @@ SYSCALL(fcntl)
 	/* everything but waiting for locks returns at once */
 	if (cmd == F_SETLKW || cmd == F_OFD_SETLKW)
 		return sig_safe_syscall(v, __NR_fcntl, a);
-	return sys3(__NR_fcntl, a[0], a[1], a[2]);
+	return kern_for_guest(__NR_fcntl, a);
 }
 
 SYSCALL(close_range)

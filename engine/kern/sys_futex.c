@@ -55,13 +55,14 @@ static long unlock(struct vcpu *v, const u64 a[6], u32 op, u32 bits)
 {
 	gaddr_t word = a[0], slot = a[4];
 	u32 private = op & FUTEX_PRIVATE_FLAG;
+	const u64 wake[6] = { word, FUTEX_WAKE_OP | private, (u32)a[2], 0, word, SET_ZERO };
 	bool good = slot_writable(slot, op);
 	long r;
 
 	if (!bits || word & 3)
 		return -EINVAL;
 	if (good && bits == ALL_BITS) {
-		r = sys_6(__NR_futex, word, FUTEX_WAKE_OP | private, (u32)a[2], 0, word, SET_ZERO);
+		r = kern_for_guest(__NR_futex, wake);
 		/* EINVAL: who waits there wants a PI lock. The store is done */
 		if (r < 0 && r != -EINVAL)
 			return r;
@@ -81,7 +82,8 @@ static long unlock(struct vcpu *v, const u64 a[6], u32 op, u32 bits)
 
 static long unlock_pi(struct vcpu *v, const u64 a[6], u32 op)
 {
-	long r = sys2(__NR_futex, a[0], FUTEX_UNLOCK_PI | (op & FUTEX_PRIVATE_FLAG));
+	const u64 b[6] = { a[0], FUTEX_UNLOCK_PI | (op & FUTEX_PRIVATE_FLAG) };
+	long r = kern_for_guest(__NR_futex, b);
 
 	if (r < 0)
 		return r;

@@ -21,6 +21,7 @@
 #define NR_MSEAL 462 /* newer than the headers of Debian 12 */
 #define TASK_TOP 0x7ffffffff000ul
 #define ST_NOEXEC 8
+#define NO_PKEY 16 /* no CPU has it */
 #define GUARD_GAP PAGE_SIZE /* what brk keeps free above itself */
 
 bool mm_read_implies_exec;
@@ -277,9 +278,23 @@ SYSCALL(mprotect)
 	return do_mprotect(v, __NR_mprotect, a);
 }
 
+/* the engine's key is one that nobody allocated */
+static u64 key_of(u64 arg)
+{
+	return unlikely(rt_pkey.kept && (int)arg == rt_pkey.key) ? NO_PKEY : arg;
+}
+
 SYSCALL(pkey_mprotect)
 {
-	return do_mprotect(v, __NR_pkey_mprotect, a);
+	u64 b[6] = { a[0], a[1], a[2], key_of(a[3]) };
+
+	return do_mprotect(v, __NR_pkey_mprotect, b);
+}
+
+SYSCALL(pkey_free)
+{
+	(void)v;
+	return sys1(__NR_pkey_free, key_of(a[0]));
 }
 
 SYSCALL(mseal)

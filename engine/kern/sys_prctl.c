@@ -41,7 +41,7 @@ SYSCALL(prctl)
 			return get_auxv(a);
 		break;
 	}
-	return sys5(__NR_prctl, a[0], a[1], a[2], a[3], a[4]);
+	return kern_for_guest(__NR_prctl, a);
 }
 
 SYSCALL(io_uring_setup)

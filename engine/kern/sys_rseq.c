@@ -16,7 +16,7 @@ static long register_area(struct vcpu *v, const u64 a[6])
 	/* from here on nobody guards this page (guard.c), so that the kernel can write there */
 	rseq_registered(v, a[0], (u32)a[3]);
 	vma_unguard(v, a[0], a[0] + max((u64)AREA, (u64)(u32)a[1]));
-	r = sys4(__NR_rseq, a[0], a[1], a[2], a[3]);
+	r = kern_for_guest(__NR_rseq, a);
 	if (r)
 		rseq_forget(v);
 	return r;
@@ -29,7 +29,7 @@ SYSCALL(rseq)
 
 	if (!ends && !rseq_has_area(v))
 		return register_area(v, a);
-	r = sys4(__NR_rseq, a[0], a[1], a[2], a[3]);
+	r = kern_for_guest(__NR_rseq, a);
 	if (ends && !r)
 		rseq_forget(v);
 	return r;

@@ -19,6 +19,7 @@ long rt_arena_init(struct rt_arena *a, size_t reserve)
 	if (sys_failed(p))
 		return -ENOMEM;
 	rt_own_range((void *)p, reserve);
+	rt_pkey_tag((void *)p, reserve, PROT_NONE);
 	a->base = a->next = a->committed = (u8 *)p;
 	a->end = a->base + reserve;
 	return 0;

@@ -2,10 +2,34 @@
 /*
  * Copies that survive a bad guest pointer, and loads of segments that survive a bad value. Each touches what is
  * the guest's only between its two labels; a fault there continues at the third (rt_fault_fixup below reads the
- * table). Leaf functions: nothing on the stack at that moment but the return address. DF is clear, as everywhere
+ * table). Leaf functions: nothing on the stack at that moment but return addresses. DF is clear, as everywhere
  * in C. [as-safe] [no-fp]
  */
+#include "rt/pkey_asm.h"
+
 	.text
+
+	/* What is stored for the guest goes where the guest may store: without the right to the engine's memory. Calls \to,
+	 * rdi, rsi and rdx as they came */
+	.macro	WITHOUT_KEY to
+	cmpl	$0, rt_pkey+RT_PKEY_KEPT(%rip)
+	je	\to
+	mov	%rdx, %r8
+	xor	%ecx, %ecx
+	rdpkru				/* of the engine's key it is 0 */
+	mov	%eax, %r9d
+	or	rt_pkey+RT_PKEY_CLOSED(%rip), %eax
+	wrpkru
+	mov	%r8, %rdx
+	call	\to
+	mov	%rax, %r8
+	mov	%r9d, %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	wrpkru
+	mov	%r8, %rax
+	ret
+	.endm
 
 	.globl	rt_copy_from_guest, rt_copy_to_guest
 	.hidden	rt_copy_from_guest, rt_copy_to_guest
@@ -13,8 +37,11 @@
 	.type	rt_copy_to_guest, @function
 	/* long rt_copy_*_guest(dst rdi, src rsi, n rdx) */
 	.p2align 4
-rt_copy_from_guest:
 rt_copy_to_guest:
+	WITHOUT_KEY rt_copy_from_guest
+	.size	rt_copy_to_guest, . - rt_copy_to_guest
+	.p2align 4
+rt_copy_from_guest:
 	mov	%rdx, %rcx
 	cmp	$64, %rdx
 	jae	2f
@@ -33,7 +60,6 @@ rt_copy_to_guest:
 	xor	%eax, %eax
 	ret
 	.size	rt_copy_from_guest, . - rt_copy_from_guest
-	.size	rt_copy_to_guest, . - rt_copy_to_guest
 
 	.globl	rt_str_from_guest
 	.hidden	rt_str_from_guest
@@ -98,20 +124,54 @@ rt_base_check:
 	.type	rt_cas64_guest, @function
 	/* long rt_store32_guest(to rdi, value esi) */
 rt_store32_guest:
+	WITHOUT_KEY store32
+	.size	rt_store32_guest, . - rt_store32_guest
+	/* long rt_cas64_guest(at rdi, old rsi, new rdx): 1 = stored */
+rt_cas64_guest:
+	WITHOUT_KEY cas64
+	.size	rt_cas64_guest, . - rt_cas64_guest
+store32:
 	xor	%eax, %eax
 .Lword_start:
 	mov	%esi, (%rdi)
 	ret
-	.size	rt_store32_guest, . - rt_store32_guest
-	/* long rt_cas64_guest(at rdi, old rsi, new rdx): 1 = stored */
-rt_cas64_guest:
+cas64:
 	mov	%rsi, %rax
 	lock cmpxchg %rdx, (%rdi)
 .Lword_end:
 	sete	%al
 	movzbl	%al, %eax
 	ret
-	.size	rt_cas64_guest, . - rt_cas64_guest
+
+	.globl	rt_xrstor
+	.hidden	rt_xrstor
+	.type	rt_xrstor, @function
+	/* long rt_xrstor(image rdi, features rsi, wide edx, u32 *pkru rcx). What it loads into PKRU may deny all memory: none
+	 * is touched until PKRU is right again */
+rt_xrstor:
+	mov	%rcx, %r9
+	mov	rt_pkey+RT_PKEY_KEPT(%rip), %r8d
+	not	%r8d
+	mov	%edx, %ecx
+	mov	%esi, %eax
+	mov	%rsi, %rdx
+	shr	$32, %rdx
+	test	%ecx, %ecx
+.Lxrstor_start:
+	jz	1f
+	xrstor64 (%rdi)
+	jmp	2f
+1:	xrstor	(%rdi)
+.Lxrstor_end:
+2:	xor	%ecx, %ecx
+	rdpkru
+	mov	%eax, %esi
+	and	%r8d, %eax
+	wrpkru
+	mov	%esi, (%r9)
+	xor	%eax, %eax
+	ret
+	.size	rt_xrstor, . - rt_xrstor
 
 	.type	fault_fixup, @function
 fault_fixup:
@@ -155,6 +215,7 @@ fixups:
 	FIXUP	.Lsel_start, .Lsel_end, sel_fixup
 	FIXUP	.Lbase_start, .Lbase_end, fault_fixup
 	FIXUP	.Lword_start, .Lword_end, fault_fixup
+	FIXUP	.Lxrstor_start, .Lxrstor_end, fault_fixup
 	.long	0
 
 	.section .note.GNU-stack, "", @progbits

@@ -180,7 +180,7 @@ bool rt_fail_now(void)
 	return __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) % rt_fault_nth == 0;
 }
 
-void *rt_map(size_t size)
+void *rt_map_shared(size_t size)
 {
 	long p;
 
@@ -195,6 +195,15 @@ void *rt_map(size_t size)
 		return NULL;
 	}
 	return (void *)p;
+}
+
+void *rt_map(size_t size)
+{
+	void *p = rt_map_shared(size);
+
+	if (p)
+		rt_pkey_tag(p, PAGE_UP(size), PROT_READ | PROT_WRITE);
+	return p;
 }
 
 void rt_unmap(void *p, size_t size)

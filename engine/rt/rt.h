@@ -8,6 +8,7 @@
 #define GNOMON_RT_RT_H
 
 #include <stdarg.h>
+#include "rt/pkey.h"
 #include "rt/types.h"
 #include "rt/sys.h"
 
@@ -84,8 +85,11 @@ void *rt_arena_alloc(struct rt_arena *a, size_t size);
 void rt_arena_reset(struct rt_arena *a);
 
 /* Anonymous host mapping for the engine's own use; noted in the engine-owned range list so that the
- * guest neither sees it in /proc nor can map over it (engine_ranges, read by kern/). NULL if none. */
+ * guest neither sees it in /proc nor can map over it (engine_ranges, read by kern/). NULL if none. What it maps has
+ * the engine's protection key (rt/pkey.h). */
 void *rt_map(size_t size);
+/* the same without the key, for what translated code or the kernel writes while the guest runs */
+void *rt_map_shared(size_t size);
 void rt_unmap(void *p, size_t size);
 /* faults in what will be written soon, in one go: cheaper than page by page. Only a hint */
 void rt_populate(const void *p, size_t size);
@@ -136,5 +140,7 @@ void rt_catch_land(void);
 long rt_selector_base(u16 sel, u64 *base) __must_check;
 /* -EFAULT: the CPU refuses this segment base */
 long rt_base_check(u64 base) __must_check;
+/* XRSTOR, XRSTOR64 if `wide`; *pkru: what the guest's PKRU is afterwards. -EFAULT: it faulted, nothing changed */
+long rt_xrstor(gaddr_t image, u64 features, bool wide, u32 *pkru) __must_check;
 
 #endif

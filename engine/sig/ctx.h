@@ -14,6 +14,7 @@
 
 /* signals the CPU itself causes: never blocked at the host, always ours */
 #define SYNC_SIGNALS (BIT(4) | BIT(5) | BIT(7) | BIT(8) | BIT(11)) /* ILL TRAP BUS FPE SEGV */
+#define INFO_PKEY 32 /* offset of si_pkey */
 #define UNBLOCKABLE (BIT(9) | BIT(19))
 #define DEFAULT_STOPS (BIT(19) | BIT(20) | BIT(21) | BIT(22)) /* STOP TSTP TTIN TTOU */
 #define DEFAULT_IGNORES (BIT(17) | BIT(18) | BIT(23) | BIT(28)) /* CHLD CONT URG WINCH */
@@ -80,8 +81,8 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 		 u64 trapno, u64 cr2);
 u64 frame_xstate_size(void);
 u64 frame_xfeatures(void);
-/* the CPU's to s->xsave */
-void frame_save_xstate(struct sigctx *s);
+/* the CPU's to v->sig->xsave */
+void frame_save_xstate(struct vcpu *v);
 
 /* action.c */
 void action_host(int signo, const struct ksigaction *act);

@@ -237,6 +237,8 @@ void sig_fault(struct vcpu *v, int signo, int code, u64 addr, int trapno, u64 er
 	*(s32 *)info = signo;
 	*(s32 *)(info + 8) = code;
 	*(u64 *)(info + 16) = addr;
+	if (signo == SIGSEGV && code == SEGV_PKUERR_CODE)
+		*(u32 *)(info + INFO_PKEY) = v->fault.pkey;
 	force(v, signo, info, trapno, err);
 }
 

@@ -85,20 +85,32 @@ static bool frame_place(struct vcpu *v, const struct ksigaction *act, u64 *fp, u
 	return !(nested || entering) || on_alt(alt, *at);
 }
 
-void frame_save_xstate(struct sigctx *s)
+/* as the kernel does: also where it is 0 */
+static void save_pkru(struct vcpu *v)
 {
+	u8 *x = v->sig->xsave;
+
+	*(u32 *)(x + rt_pkru_at()) = cpu_pkru(v);
+	*(u64 *)(x + XSTATE_BV) |= XSTATE_PKRU;
+}
+
+void frame_save_xstate(struct vcpu *v)
+{
+	struct sigctx *s = v->sig;
 	u64 feat = frame_xfeatures();
 
 	memset(s->xsave, 0, frame_xstate_size());
 	__asm__ volatile("xsave64 %0" : "=m"(s->xsave) : "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+	if (unlikely(rt_pkey.kept))
+		save_pkru(v);
 }
 
-static long save_xstate(struct sigctx *s, u64 at)
+static long save_xstate(struct vcpu *v, u64 at)
 {
+	struct sigctx *s = v->sig;
 	u64 size = frame_xstate_size(), feat = frame_xfeatures();
 	u32 sw[5] = { FP_MAGIC1, (u32)size + 4, (u32)feat, (u32)(feat >> 32), (u32)size }, magic2 = FP_MAGIC2;
 
-	frame_save_xstate(s);
 	memcpy(s->xsave + 464, sw, sizeof(sw));
 	if (rt_copy_to_guest(at, s->xsave, size))
 		return -EFAULT;
@@ -132,6 +144,22 @@ static bool push_frame(struct vcpu *v, u64 restorer, u64 at)
 	return ssp_push(v, ssp | SHSTK_TOKEN, at) && ssp_push(v, restorer, at);
 }
 
+/* to memory, whatever the keys of the place say: at `at`, the vector state at `fp` */
+static bool store_frame(struct vcpu *v, const struct ksigaction *act, const struct ksigframe *f, u64 at)
+{
+	u32 pkru;
+	bool ok;
+
+	if (!(act->flags & SA_RESTORER_))
+		return false;
+	frame_save_xstate(v);
+	pkru = rt_pkey_ignore();
+	ok = !save_xstate(v, f->uc.fpstate) && !rt_copy_to_guest(at, f, sizeof(*f)) &&
+	     (!v->shstk_on || push_frame(v, act->restorer, at));
+	rt_pkey_heed(pkru);
+	return ok;
+}
+
 bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 mask, const u8 *info, u64 err,
 		 u64 trapno, u64 cr2)
 {
@@ -149,10 +177,10 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 	f.uc.oldmask = f.uc.sigmask = mask;
 	f.uc.fpstate = fp;
 	memcpy(f.info, info, 128);
-	if (!(act->flags & SA_RESTORER_) || save_xstate(s, fp) || rt_copy_to_guest(at, &f, sizeof(f)))
+	if (!store_frame(v, act, &f, at))
 		return false;
-	if (v->shstk_on && !push_frame(v, act->restorer, at))
-		return false;
+	if (unlikely(rt_pkey.kept))
+		cpu_pkru_set(v, rt_pkey.start);
 	if (s->alt.flags & SIG_AUTODISARM)
 		s->alt = (struct kstack){ .flags = SIG_DISABLE };
 	v->gregs[RDI] = (u64)signo;
@@ -167,15 +195,37 @@ bool frame_build(struct vcpu *v, int signo, const struct ksigaction *act, u64 ma
 	return true;
 }
 
-static bool load_xstate(struct sigctx *s, u64 from)
+static long read_frame(void *to, u64 from, size_t n)
 {
+	u32 pkru = rt_pkey_ignore();
+	long r = rt_copy_from_guest(to, from, n);
+
+	rt_pkey_heed(pkru);
+	return r;
+}
+
+/* PKRU is not the CPU's to load, but for the guest's part of it */
+static void restore(struct vcpu *v, u64 feat)
+{
+	const u8 *x = v->sig->xsave;
+
+	if (unlikely(rt_pkey.kept)) {
+		feat &= ~XSTATE_PKRU;
+		cpu_pkru_set(v, *(u64 *)(x + XSTATE_BV) & XSTATE_PKRU ? *(u32 *)(x + rt_pkru_at()) : 0);
+	}
+	__asm__ volatile("xrstor64 %0" : : "m"(*x), "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+}
+
+static bool load_xstate(struct vcpu *v, u64 from)
+{
+	struct sigctx *s = v->sig;
 	u64 size = frame_xstate_size(), feat = frame_xfeatures();
 	u32 magic1;
 
-	if (rt_copy_from_guest(s->xsave, from, 512))
+	if (read_frame(s->xsave, from, 512))
 		return false;
 	memcpy(&magic1, s->xsave + 464, 4);
-	if (magic1 != FP_MAGIC1 || rt_copy_from_guest(s->xsave, from, size)) {
+	if (magic1 != FP_MAGIC1 || read_frame(s->xsave, from, size)) {
 		memset(s->xsave + 512, 0, 64);
 		feat = 3;
 	}
@@ -184,19 +234,22 @@ static bool load_xstate(struct sigctx *s, u64 from)
 		*(u64 *)(s->xsave + 512) = 3;
 	memset(s->xsave + 520, 0, 56);
 	*(u32 *)(s->xsave + 24) &= 0x2ffff;
-	__asm__ volatile("xrstor64 %0" : : "m"(s->xsave), "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+	restore(v, feat);
 	return true;
 }
 
 /* a frame without: everything is as at the start of a program */
-static bool reset_xstate(struct sigctx *s)
+static bool reset_xstate(struct vcpu *v)
 {
+	struct sigctx *s = v->sig;
 	u64 feat = frame_xfeatures();
 
 	memset(s->xsave, 0, 576);
 	*(u16 *)s->xsave = 0x37f;
 	*(u32 *)(s->xsave + 24) = 0x1f80;
-	__asm__ volatile("xrstor64 %0" : : "m"(s->xsave), "a"((u32)feat), "d"((u32)(feat >> 32)) : "memory");
+	restore(v, feat);
+	if (rt_pkey.kept)
+		cpu_pkru_set(v, rt_pkey.start);
 	return true;
 }
 
@@ -238,11 +291,11 @@ long sig_return(struct vcpu *v)
 	u64 at = v->gregs[RSP] - 8, *g = v->gregs;
 	struct ksigframe f;
 
-	bool ok = !rt_copy_from_guest(&f, at, sizeof(f));
+	bool ok = !read_frame(&f, at, sizeof(f));
 
 	if (ok && !sig_set_mask(v, f.uc.sigmask))
 		return SIG_RESTART;
-	if (!ok || !(f.uc.fpstate ? load_xstate(v->sig, f.uc.fpstate) : reset_xstate(v->sig))) {
+	if (!ok || !(f.uc.fpstate ? load_xstate(v, f.uc.fpstate) : reset_xstate(v))) {
 		sig_fault(v, 11, 0x80, 0, -1, 0);
 		return 0;
 	}

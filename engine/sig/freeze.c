@@ -20,7 +20,7 @@ static u64 save(struct vcpu *v)
 {
 	u64 base;
 
-	frame_save_xstate(v->sig);
+	frame_save_xstate(v);
 	__asm__ volatile("rdfsbase %0" : "=r"(base));
 	return base;
 }

@@ -12,6 +12,8 @@
 
 #define TF 0x100ul
 #define DF 0x400ul
+#define PF_PRESENT 1u
+#define PF_KEY 0x20u
 #define AC 0x40000ul /* alignment check: must not be on in the engine's own code */
 
 static void to_hregs(const struct kucontext *uc, struct hregs *h)
@@ -90,6 +92,16 @@ static void queue(struct vcpu *v, int signo, const u8 *info, struct kucontext *u
 		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
 }
 
+/* nothing that the guest knows of is where the engine's memory is */
+static void note_key(struct vcpu *v, const u8 *info)
+{
+	__builtin_memcpy(&v->fault.pkey, info + INFO_PKEY, 4);
+	if ((int)v->fault.pkey != rt_pkey.key)
+		return;
+	v->fault.code = 1; /* SEGV_MAPERR */
+	v->fault.err &= ~(u64)(PF_PRESENT | PF_KEY);
+}
+
 static void note_fault(struct vcpu *v, int signo, const u8 *info, const struct kucontext *uc)
 {
 	s32 code;
@@ -100,6 +112,8 @@ static void note_fault(struct vcpu *v, int signo, const u8 *info, const struct k
 	v->fault.code = code;
 	v->fault.trapno = (int)uc->trapno;
 	v->fault.err = uc->err;
+	if (unlikely(code == SEGV_PKUERR_CODE && signo == SIGSEGV))
+		note_key(v, info);
 }
 
 static bool cpu_fault_at(struct vcpu *v, int signo, const u8 *info, struct kucontext *uc)

@@ -3,8 +3,13 @@
  * long sig_syscall_raw(nr, args, &pending, &began): a system call that does not start once something is pending.
  * A host handler that finds the thread in [begin, insn] sends it to `interrupted`: the call has not begun.
  *
- * sig_host_entry: where the kernel starts host handlers. It leaves the guest's AC on, which is not for the engine.
+ * It goes without the right to the engine's memory: where the guest points there the kernel finds what it would natively.
+ *
+ * sig_host_entry: where the kernel starts host handlers. It leaves the guest's AC on, which is not for the engine, and
+ * denies all keys but the first. What was interrupted has its PKRU back when the handler returns.
  */
+#include "rt/pkey_asm.h"
+
 	.section .note.GNU-stack, "", @progbits
 	.text
 	.intel_syntax noprefix
@@ -17,8 +22,9 @@ sig_syscall_raw:
 	push	r12
 	mov	rbx, rdx
 	mov	r12, rcx
-	mov	rax, rdi
 	mov	r11, rsi
+	PKEY_CLOSE
+	mov	rax, rdi
 	mov	rdi, [r11]
 	mov	rsi, [r11+8]
 	mov	rdx, [r11+16]
@@ -32,11 +38,15 @@ sig_syscall_begin:
 sig_syscall_insn:
 	syscall
 	mov	byte ptr [r12], 1
+	mov	rdi, rax
+	PKEY_OPEN
+	mov	rax, rdi
 	pop	r12
 	pop	rbx
 	ret
 sig_syscall_interrupted:
 	mov	byte ptr [r12], 0
+	PKEY_OPEN
 	mov	rax, -4
 	pop	r12
 	pop	rbx
@@ -45,7 +55,15 @@ sig_host_entry:
 	pushfq
 	and	dword ptr [rsp], ~0x40000
 	popfq
-	jmp	sig_host_handler
+	cmp	dword ptr [rip+rt_pkey+RT_PKEY_KEPT], 0
+	je	1f
+	mov	r8, rdx
+	xor	eax, eax
+	xor	ecx, ecx
+	xor	edx, edx
+	wrpkru
+	mov	rdx, r8
+1:	jmp	sig_host_handler
 sig_host_restorer:
 	mov	eax, 15
 	syscall

@@ -6,6 +6,7 @@
  */
 #include <asm/signal.h>
 #include <linux/auxvec.h>
+#include <linux/elf.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <linux/personality.h>
@@ -154,6 +155,8 @@ static bool map_board(int fd)
 		return false;
 	eng.board = b;
 	eng.set = b->set;
+	rt_pkey_init();
+	rt_pkey_tag(b, sizeof(*b), PROT_READ | PROT_WRITE);
 	rt_fault_nth = eng.set.fault_nth;
 	return true;
 }
@@ -181,6 +184,21 @@ by_hand:
 	rt_die(GN_EXIT_USAGE, "gnomon-engine is started by gnomon, not by hand");
 }
 
+/* the engine's variables, by its own program headers */
+static void tag_image(void)
+{
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)__ehdr_start;
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)(__ehdr_start + eh->e_phoff);
+
+	for (int i = 0; i < eh->e_phnum; i++) {
+		u64 start = (u64)__ehdr_start + ph[i].p_vaddr;
+
+		if (ph[i].p_type == PT_LOAD && ph[i].p_flags & PF_W)
+			rt_pkey_tag((void *)PAGE_DOWN(start), PAGE_UP(start + ph[i].p_memsz) - PAGE_DOWN(start),
+				    PROT_READ | PROT_WRITE);
+	}
+}
+
 static void host_features(const struct initial *in)
 {
 	u64 hwcap2 = 0;
@@ -192,6 +210,7 @@ static void host_features(const struct initial *in)
 	eng.engine_lo = PAGE_DOWN((u64)__ehdr_start);
 	eng.engine_hi = PAGE_UP((u64)_end);
 	rt_own_range((void *)eng.engine_lo, eng.engine_hi - eng.engine_lo);
+	tag_image();
 }
 
 /* the file was found fit before this exec; what fails now would have been the kernel's SIGSEGV */

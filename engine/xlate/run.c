@@ -41,15 +41,24 @@ static void bring_home(struct xl *x, const struct insn *in)
 		xl_home(x, RES_R11_HOME);
 }
 
+/* FXRSTOR knows nothing of PKRU, XRSTORS is the kernel's */
+static bool loads_pkru(const struct insn *in)
+{
+	return in->class == INSN_PKRU || (in->class == INSN_XRSTOR && in->opcode == 0xae && (in->modrm >> 3 & 7) == 5);
+}
+
 bool xlate_copies(const struct insn *in)
 {
 	switch (in->class) {
+	case INSN_PKRU:
+	case INSN_XRSTOR:
+		if (xlate_opts.pkru && loads_pkru(in))
+			return false;
+		return in->seg != 0x65 || xl_gs_use(in) != GS_ENGINE;
 	case INSN_PLAIN:
 	case INSN_FSBASE:
 	case INSN_ENDBR:
 	case INSN_XGETBV:
-	case INSN_PKRU:
-	case INSN_XRSTOR:
 	case INSN_XABORT:
 	case INSN_PRIV:
 	case INSN_UD:

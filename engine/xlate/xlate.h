@@ -27,6 +27,7 @@ struct xlate_opts {
 	bool loop;          /* LOOP takes no longer than JRCXZ */
 	bool all_far;       /* chaos: no RIP-relative operand is in reach */
 	bool ibt;           /* branches with NOTRACK tell so */
+	bool pkru;          /* the guest does not load PKRU by itself */
 	bool shstk;         /* false: calls and returns are copied by templates without a check */
 };
 extern struct xlate_opts xlate_opts;

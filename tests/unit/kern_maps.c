@@ -11,7 +11,7 @@
  *     engine/kern/{shadow,shadow_fork,shadow_mm,vma,marks,seccomp,seccomp_bpf,sys_arch_prctl,sys_clone,sys_fd,sys_forced,sys_futex,sys_int80}.c \
  *     engine/kern/{sys_madvise,sys_mm,sys_mremap,sys_poll,sys_prctl,sys_proc,sys_rseq,sys_shm,sys_signal}.c \
  *     engine/xlate/decode{,_tables,_vec}.c engine/load/notes.c \
- *     engine/rt/{bug,engine,fmt,lock,log,map}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
+ *     engine/rt/{bug,engine,fmt,lock,log,map,pkey}.c engine/rt/fault.S -x c <(tools/gen_syscalls.py engine/kern/syscalls.tbl /dev/stdout)
  * Usage: kern_maps [ROUNDS [SEED]]. TAP on stdout.
  * fuzz: 300000 @SEED@
  */

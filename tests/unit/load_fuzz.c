@@ -7,7 +7,7 @@
  *
  * Hosted build, ASan where possible:
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude tests/unit/load_fuzz.c \
- *     engine/load/{elf,fd_room,interp,notes,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
+ *     engine/load/{elf,fd_room,interp,notes,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map,pkey}.c
  * Usage: load_fuzz [CASES [SEED]]. TAP on stdout.
  * fuzz: 50000 @SEED@
  */

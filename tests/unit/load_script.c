@@ -5,7 +5,7 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude tests/unit/load_script.c \
- *     engine/load/{elf,fd_room,interp,notes,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
+ *     engine/load/{elf,fd_room,interp,notes,open,plan,script}.c engine/rt/{bug,engine,fmt,lock,log,map,pkey}.c
  * TAP on stdout.
  */
 #define _GNU_SOURCE

@@ -6,7 +6,7 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude -Itests/lib tests/unit/load_vdso.c \
- *     engine/load/vdso.c engine/rt/{bug,engine,fmt,lock,log,map}.c
+ *     engine/load/vdso.c engine/rt/{bug,engine,fmt,lock,log,map,pkey}.c
  * TAP on stdout.
  */
 #define _GNU_SOURCE

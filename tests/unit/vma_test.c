@@ -5,7 +5,7 @@
  *
  * Hosted build:
  *   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-builtin -Iengine -Iinclude -Itests/lib \
- *     tests/unit/vma_test.c engine/kern/{vma,guard,alias}.c engine/rt/{bug,engine,fmt,lock,log,map}.c
+ *     tests/unit/vma_test.c engine/kern/{vma,guard,alias}.c engine/rt/{bug,engine,fmt,lock,log,map,pkey}.c
  * Usage: vma_test [ROUNDS [SEED]]. TAP on stdout.
  * fuzz: 1000000 @SEED@
  */
