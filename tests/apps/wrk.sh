@@ -20,7 +20,7 @@ const srv = http.createServer((q, r) => {
 	r.setHeader('content-type', 'application/json');
 	r.end(JSON.stringify({ url: q.url, list: [1, 2, 3].map(x => x * x), text: 'x'.repeat(50).replace(/x/g, 'y') }));
 }).listen(0, '127.0.0.1', () => fs.writeFileSync(process.argv[2], String(srv.address().port)));
-srv.on('close', () => console.log(n > 100));
+srv.on('close', () => fs.writeFileSync(process.argv[2] + '.many', String(n > 100)));
 END
 load() {
 	wrk -t 2 -c 32 -d 2s "$1" >$d/wrk
@@ -35,3 +35,4 @@ while [ ! -s $d/port ]; do sleep 0.1; done
 load http://127.0.0.1:$(cat $d/port)/json
 node -e "require('http').get(process.argv[1], r => r.pipe(process.stdout))" http://127.0.0.1:$(cat $d/port)/end && echo
 wait $node || echo "status $?"
+cat $d/port.many
