@@ -17,6 +17,7 @@ static struct task {
 	char lines[4000];
 } tasks[16];
 static int ntasks;
+static int left; /* that have not ended: a child may be heard of, and end, before its parent's event arrives */
 static int hide; /* the status of a thread that ends, which may be its process', if that is ending */
 
 static struct task *task_of(pid_t pid)
@@ -26,6 +27,8 @@ static struct task *task_of(pid_t pid)
 			return &tasks[i];
 	tasks[ntasks].pid = pid;
 	tasks[ntasks].n = 0;
+	tasks[ntasks].lines[0] = 0;
+	left++;
 	return &tasks[ntasks++];
 }
 
@@ -44,13 +47,13 @@ static void line(struct task *t, const char *fmt, long a, const char *b, long c,
 /* runs them all to their ends */
 static void follow(pid_t pid, int options, int request, int first)
 {
-	int s = first, left = 1, sig, event;
+	int s = first, sig, event;
 	struct user_regs_struct r;
 	struct task *t;
 	word msg;
 
 	hide = 0;
-	ntasks = 0;
+	ntasks = left = 0;
 	task_of(pid);
 	if (options >= 0)
 		CHECK(TRACE(PTRACE_SETOPTIONS, pid, 0, options) == 0);
@@ -69,7 +72,6 @@ static void follow(pid_t pid, int options, int request, int first)
 			CHECK(TRACE(PTRACE_GETEVENTMSG, pid, 0, &msg) == 0);
 		r = regs_of(pid);
 		if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
-			left++;
 			hide |= event == PTRACE_EVENT_CLONE;
 			task_of((pid_t)msg);
 			msg = 1;
