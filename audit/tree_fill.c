@@ -118,7 +118,8 @@ static void put(struct tree *t, const char *path, struct obj *o, const char *lin
 		char *full = arena_alloc(&t->w.mem, n + 2);
 
 		*full = '/';
-		path = memcpy(full + 1, path, n) - 1;
+		memcpy(full + 1, path, n + 1);
+		path = full;
 	}
 	at = (struct place **)strmap_at(&t->places, path);
 	if (!*at)

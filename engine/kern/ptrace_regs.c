@@ -155,15 +155,15 @@ static long shadow(struct vcpu *v, struct tracee *t, bool set, struct iov *io)
 static long get_xstate(struct tracee *t, gaddr_t at)
 {
 	long r = host_ptrace(PTRACE_GETREGSET, t->tid, NT_X86_XSTATE, at);
-	u32 place = rt_pkru_at(), pkru, own;
+	u32 off = rt_pkru_at(), pkru, own;
 	struct iov io;
 
-	if (r || rt_copy_from_guest(&io, at, sizeof(io)) || io.len < place + 4)
+	if (r || rt_copy_from_guest(&io, at, sizeof(io)) || io.len < off + 4)
 		return r;
-	if (rt_copy_from_guest(&pkru, io.base + place, 4) || TRACEE_READ(t, pkru, &own))
+	if (rt_copy_from_guest(&pkru, io.base + off, 4) || TRACEE_READ(t, pkru, &own))
 		return -EIO;
 	pkru = (pkru & ~rt_pkey.kept) | (own & rt_pkey.kept);
-	return kern_put(io.base + place, &pkru, 4);
+	return kern_put(io.base + off, &pkru, 4);
 }
 
 static long put_xstate(struct tracee *t, u8 *x, u64 len)
