@@ -20,7 +20,7 @@ if [ "${1-}" = setup ]; then
 	static char *heap, big[1 << 20];
 	static volatile int ready;
 	static __attribute__((noinline)) int sum(struct node *n) { return n->value + sum(n->next); }
-	static void *waits(void *a) { double d = 2.5; __asm__ volatile("movsd %0, %%xmm9" : : "m"(d) : "xmm9"); ready++; for (;;) pause(); }
+	static void *waits(void *a) { double d = 2.5; __asm__ volatile("movsd %0, %%xmm9" : : "m"(d) : "xmm9"); __sync_fetch_and_add(&ready, 1); for (;;) pause(); }
 	static void *spins(void *a) { __asm__ volatile("mov $0x1234567, %%r15; lock incl %0; 1: jmp 1b" : "+m"(ready) : : "r15"); return 0; }
 	int main(int argc, char **argv)
 	{
