@@ -23,6 +23,7 @@
 		 PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
 #define THREADS 4096
 #define STEP_LIMIT 2000 /* instructions from the slot's store to the release; more is no unlock */
+#define STEP_MS 50	/* one that takes longer sleeps */
 
 enum mode { NO_LIST, WATCHED, STEPPING };
 
@@ -91,11 +92,23 @@ static bool watch(struct thread *t)
 	return true;
 }
 
-static void pause_ms(int ms)
+static int64_t now_ms(void)
 {
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000l };
+	struct timespec t;
 
-	nanosleep(&t, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* a millisecond, or until a tracee stops; SIGCHLD is blocked */
+static void pause_a_little(void)
+{
+	struct timespec t = { .tv_nsec = 1000000 };
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigtimedwait(&child, NULL, &t);
 }
 
 /* ---- a window -------------------------------------------------------------------------------------------------- */
@@ -126,15 +139,19 @@ static enum outcome look(const struct thread *t, const struct object *was, uint3
 
 static void dispatch(pid_t tid, int status);
 
-/* the others run, until the memory is somebody else's or the time is over; false: the thread died meanwhile */
+/*
+ * The others run, until the memory is somebody else's or the time is over; false: the thread died meanwhile. Memory that was
+ * unmapped may be on its way to somebody else.
+ */
 static bool hold(const struct thread *t, const struct object *was, uint32_t released, enum outcome *worst)
 {
 	bool alive = true;
+	int64_t end = now_ms() + set->hold;
 	int status;
 
 	*worst = KEPT;
 	holding = true;
-	for (int ms = 0; ms < set->hold && alive && *worst < UNMAPPED; ms++) {
+	while (alive && *worst < REPLACED && now_ms() < end) {
 		enum outcome now;
 		pid_t tid;
 
@@ -145,7 +162,7 @@ static bool hold(const struct thread *t, const struct object *was, uint32_t rele
 		now = alive ? look(t, was, released) : KEPT;
 		if (now > *worst)
 			*worst = now;
-		pause_ms(1);
+		pause_a_little();
 	}
 	holding = false;
 	return alive;
@@ -208,8 +225,8 @@ static void opened(const struct thread *t)
 	uint32_t released = 0;
 	enum outcome o;
 
-	/* one at a time; and a lock on the stack is its thread's own (the guard's library makes one at its start) */
-	if (holding || !object_find(t->tid, t->robust.word, &was) || !strcmp(was.name, "[stack]"))
+	/* a lock on the stack is its thread's own (the guard's library makes one at its start) */
+	if (!object_find(t->tid, t->robust.word, &was) || !strcmp(was.name, "[stack]"))
 		return;
 	windows++;
 	if (!set->all && windows != set->nth)
@@ -241,6 +258,8 @@ static void slot_set(pid_t tid)
 	uint32_t value;
 
 	t->mode = WATCHED;
+	if (holding) /* one window at a time: what others unlock meanwhile need not be stepped through */
+		return;
 	if (!tracee_regs(tid, &regs) || !robust_get(tid, regs.bits, &r) || !r.entry ||
 	    !tracee_read(tid, r.word, &value, sizeof(value)))
 		return;
@@ -291,9 +310,33 @@ static void dispatch(pid_t tid, int status)
 	}
 }
 
+/*
+ * The next stop or end of a tracee, -1: there are none. A thread that is stepped goes before all others: who takes the lock
+ * from it must not be seen before the release is. It may sleep, in a system call or for a page, and then others have to run.
+ */
+static pid_t next_event(int *status)
+{
+	int64_t end = now_ms() + STEP_MS;
+	pid_t stepped = 0, tid;
+
+	for (int i = 0; i < n_threads && !stepped; i++)
+		if (threads[i].mode == STEPPING)
+			stepped = threads[i].tid;
+	while (stepped && now_ms() < end) {
+		tid = waitpid(stepped, status, __WALL | WNOHANG);
+		if (tid > 0)
+			return tid;
+		if (tid < 0)
+			break;
+		pause_a_little();
+	}
+	return waitpid(-1, status, __WALL);
+}
+
 int race_run(const struct settings *s, char **argv)
 {
 	int status, p[2];
+	sigset_t child;
 	char c = 0;
 
 	set = s;
@@ -315,10 +358,13 @@ int race_run(const struct settings *s, char **argv)
 		die(GN_EXIT_USAGE, "ptrace: %s ('gnomon doctor' says what forbids it)", strerror(errno));
 	/* stops once, so that its system calls are followed from here */
 	ptrace(PTRACE_INTERRUPT, program, 0, 0);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
 	close(p[1]);
 	close(p[0]);
 	for (;;) {
-		pid_t tid = waitpid(-1, &status, __WALL);
+		pid_t tid = next_event(&status);
 
 		if (tid < 0 && errno == ECHILD)
 			break;
