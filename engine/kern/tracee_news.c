@@ -25,7 +25,7 @@ static bool anybody_ended(void)
 	return ended;
 }
 
-/* a SIGCHLD for this one: is there a stop that the guest may see, and has not been told of? */
+/* is there a stop of it that the guest may see, and has not been told of? */
 static bool news_of(struct tracee *t)
 {
 	if (!tracee_look(t) || t->told)
@@ -35,9 +35,17 @@ static bool news_of(struct tracee *t)
 	return true;
 }
 
+/* The guest stands before its stop already. That we know of the stop does not mean that: another call of the guest's may have
+ * looked (tracee_look) before the signal came */
+static bool is_reported(const struct tracee *t)
+{
+	return t->stop != TRACEE_RUNS && t->reported;
+}
+
 /*
  * SIGCHLD: a tracee of ours may have stopped for nobody but its engine, while its tracer waits for something else. It is
- * passed on; and the signal is none of the guest's business. Several of them are one signal.
+ * passed on; and the signal is none of the guest's business. Several of them are one signal, which names the first: the
+ * others are all those with a stop that nobody has been told of.
  */
 bool tracee_news(struct vcpu *v, const u8 info[128])
 {
@@ -52,7 +60,7 @@ bool tracee_news(struct vcpu *v, const u8 info[128])
 	else if (news_of(&t))
 		wanted = true;
 	for (u32 i = 0; tracee_nth(i, &t); i++)
-		if (t.tid && t.engine && t.owner == v->tid && t.stop == TRACEE_RUNS)
+		if (t.tid && t.engine && t.owner == v->tid && !is_reported(&t))
 			wanted |= news_of(&t);
 	return wanted || anybody_ended();
 }
