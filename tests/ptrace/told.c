@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two tracees stop, and the SIGCHLDs are one, which tells of the first. The second has been looked at before that signal is
- * taken, as debuggers do with their new threads: its stop must be told of all the same, and once. */
+ * taken, as debuggers do with their new threads: its stop must be told of all the same, and once. So must the
+ * last stop of one that is killed in another. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <time.h>
@@ -109,6 +110,22 @@ static void test(int (*looks)(pid_t), int (*takes)(void))
 	end(a);
 }
 
+static void test_killed(void)
+{
+	pid_t pid = traced_child(first);
+
+	CHECK(TRACE(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACEEXIT) == 0);
+	chld = 0;
+	CHECK(TRACE(PTRACE_CONT, pid, 0, 0) == 0);
+	CHECK(by_handler() == 1);
+	CHECK(is_stop(wait_status(pid), SIGUSR1));
+	chld = 0;
+	kill(pid, SIGKILL);
+	CHECK(by_handler() == 1);
+	CHECK(is_stop(wait_status(pid), PTRACE_EVENT_EXIT << 8 | SIGTRAP));
+	CHECK(go(PTRACE_CONT, pid, 0) == SIGKILL);
+}
+
 int main(void)
 {
 	int (*const looks[])(pid_t) = { by_request, by_entry, by_wait };
@@ -123,5 +140,6 @@ int main(void)
 	for (unsigned i = 0; i < 3; i++)
 		for (unsigned j = 0; j < 3; j++)
 			test(looks[i], takes[j]);
+	test_killed();
 	return check_done();
 }
