@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * /proc/self/status and stat: the signals show the engine's handlers and mask natively; the last two lines of status
- * show the shadow stack, on kernels that know it and in gnomon run always.
+ * show the shadow stack, on kernels that know it and in gnomon run always. A thread that stands before its tracer makes its own for
+ * it, and does not look as if it ran.
  */
 #include "cpu/threads.h"
 #include "kern/proc.h"
@@ -29,6 +30,12 @@ static void handlers(struct vcpu *v, u64 *ign, u64 *cgt)
 		else if (act.handler)
 			*cgt |= 1ull << (i - 1);
 	}
+}
+
+/* it is asked for this in a stop (kern/proc_tracee.c) */
+static bool stands(const struct vcpu *v)
+{
+	return v->traced.where != TRACED_RUNS;
 }
 
 static void features(struct proc_text *out, const char *key, u64 bits)
@@ -64,6 +71,8 @@ void proc_status(struct vcpu *v, struct proc_lines *in, struct proc_text *out, l
 	while ((s = proc_line(in, &len))) {
 		if (own && is(s, len, "SigBlk"))
 			proc_printf(out, "SigBlk:\t%016lx\n", sig_mask(v));
+		else if (own && stands(v) && is(s, len, "State"))
+			proc_printf(out, "State:\tt (tracing stop)\n");
 		else if (is(s, len, "SigIgn"))
 			proc_printf(out, "SigIgn:\t%016lx\n", ign);
 		else if (is(s, len, "SigCgt"))
@@ -106,7 +115,7 @@ void proc_cpuinfo(struct proc_lines *in, struct proc_text *out)
 	}
 }
 
-/* fields 32 to 34: signals blocked, ignored, caught; they stop at bit 30 */
+/* field 3: the state; 32 to 34: signals blocked, ignored, caught; they stop at bit 30 */
 void proc_stat(struct vcpu *v, struct proc_lines *in, struct proc_text *out, bool own)
 {
 	u64 ign, cgt;
@@ -126,7 +135,9 @@ void proc_stat(struct vcpu *v, struct proc_lines *in, struct proc_text *out, boo
 		while (p < end && *p != ' ')
 			p++;
 		field++;
-		if (field == 32 && own)
+		if (field == 3 && own && stands(v))
+			proc_printf(out, " t");
+		else if (field == 32 && own)
 			proc_printf(out, " %lu", sig_mask(v) & 0x7fffffff);
 		else if (field == 33)
 			proc_printf(out, " %lu", ign & 0x7fffffff);

@@ -3,6 +3,7 @@
  * SIGCHLD of a process with tracees: what is between the engines is settled here, and none of the guest's business. Called
  * by sig/ on the thread that took the signal.
  */
+#include <linux/ptrace.h>
 #include "kern/tracee.h"
 
 /* Is there an end to be waited for, of one task or of any? A stop, which the host tells of unasked, may hide others' */
@@ -25,10 +26,29 @@ static bool anybody_ended(void)
 	return ended;
 }
 
-/* a SIGCHLD for this one: is there a stop that the guest may see, and has not been told of? */
-static bool news_of(struct tracee *t)
+/* Who is killed in a stop leaves it without us. Before its end there may be one more */
+static bool killed_in_stop(const struct tracee *t)
 {
-	if (!tracee_look(t) || t->told)
+	s32 info[32] = { 0 };
+
+	return t->stop != TRACEE_RUNS && t->status >> 16 != PTRACE_EVENT_EXIT &&
+	       !sys5(__NR_waitid, 1 /* P_PID */, t->tid, info, 2 | 1 | 0x01000000 | WALL /* STOPPED NOHANG NOWAIT */, 0) &&
+	       info[0] && info[6] >> 8 == PTRACE_EVENT_EXIT;
+}
+
+/*
+ * Is there a stop of it that the guest may see, and has not been told of? If the signal does not name this one it is told
+ * only of what it has not waited for. That we know of the stop does not mean that the guest does: other calls of its
+ * look, too (tracee_look), and may have come before the signal.
+ */
+static bool news_of(struct tracee *t, bool named)
+{
+	if (killed_in_stop(t)) {
+		t->stop = TRACEE_RUNS;
+		t->told = t->reported = false;
+		tracee_put(t);
+	}
+	if (!tracee_look(t) || t->told || (t->reported && !named))
 		return false;
 	t->told = true;
 	tracee_put(t);
@@ -37,7 +57,8 @@ static bool news_of(struct tracee *t)
 
 /*
  * SIGCHLD: a tracee of ours may have stopped for nobody but its engine, while its tracer waits for something else. It is
- * passed on; and the signal is none of the guest's business. Several of them are one signal.
+ * passed on; and the signal is none of the guest's business. Several of them are one signal, which names the first: the
+ * others are all those with a stop that nobody has been told of.
  */
 bool tracee_news(struct vcpu *v, const u8 info[128])
 {
@@ -47,10 +68,10 @@ bool tracee_news(struct vcpu *v, const u8 info[128])
 
 	memcpy(&code, info + 8, 4);
 	memcpy(&tid, info + 16, 4);
-	if (code != CLD_TRAPPED_ || !tracee_get(tid, &t) || !t.engine || t.owner != v->tid || news_of(&t))
+	if (code != CLD_TRAPPED_ || !tracee_get(tid, &t) || !t.engine || t.owner != v->tid || news_of(&t, true))
 		wanted = true;
 	for (u32 i = 0; tracee_nth(i, &t); i++)
-		if (t.tid && t.engine && t.owner == v->tid && t.stop == TRACEE_RUNS)
-			wanted |= news_of(&t);
+		if (t.tid && t.engine && t.owner == v->tid)
+			wanted |= news_of(&t, false);
 	return wanted || anybody_ended();
 }

@@ -2,13 +2,13 @@
 # setup: yes
 # needs: gdb gcc
 # timeout: 120
-# modes: tiny
+# modes: tiny flush=500
 # may: unwind l*.so* _dl_catch_exception
 # expect: never-called gdb -
 # expect: never-called prog twice
 # gdb on programs that it runs itself: breakpoints, steps, watches in software, calls into the program, threads, signals. Its own
 # trial whether a stack is executable returns to an address that it pushed; so does a call into the program, with a stack
-# that gdb has made. Not in flush mode: once in some fifteen runs gdb waits for a stop that it was not told of (docs/deviations.md).
+# that gdb has made.
 set -eu
 if [ "${1-}" = setup ]; then
 	cat >prog.c <<-'END'

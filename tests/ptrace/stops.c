@@ -3,6 +3,7 @@
  * changes what came with the signal, and delivers it, another one, or none. Memory and registers by every request. */
 #define _GNU_SOURCE
 #include <elf.h>
+#include <fcntl.h>
 #include "tracer.h"
 
 static volatile word shared_word = 0x1122334455667788;
@@ -212,6 +213,31 @@ static void test_group(void)
 	CHECK(WEXITSTATUS(go(PTRACE_CONT, pid, 0)) == 6);
 }
 
+/* the character behind the first `mark` in an entry of its */
+static char entry_has(pid_t pid, const char *name, const char *mark)
+{
+	char path[64], text[512], *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	at = strstr(text, mark);
+	return at ? at[strlen(mark)] : 0;
+}
+
+static void test_entries(void)
+{
+	pid_t pid = traced_child(stops);
+
+	CHECK(entry_has(pid, "status", "State:\t") == 't');
+	CHECK(entry_has(pid, "stat", ") ") == 't');
+	end(pid);
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -221,6 +247,7 @@ int main(void)
 	test_fault();
 	test_mask();
 	test_group();
+	test_entries();
 	CHECK(ptrace(PTRACE_CONT, getpid(), 0, 0) == -1 && errno == ESRCH);
 	CHECK(ptrace(PTRACE_ATTACH, 0, 0, 0) == -1 && errno == ESRCH);
 	CHECK(ptrace(PTRACE_ATTACH, getpid(), 0, 0) == -1 && errno == EPERM);
