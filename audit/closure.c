@@ -39,9 +39,10 @@ static void begin(struct program *p, struct tree *t, struct obj *o)
 	p->l = ldso_of(t, interp_of(o));
 	p->n = p->missing = 0;
 	p->rpath = false;
+	p->list = NULL;
 	p->stamp = ++t->a->stamps;
 	p->lacks = NULL;
-	program_add(p, o, path, path, 0);
+	program_add(p, o, path, path, 0, 0);
 }
 
 /* where each name of an object leads when nobody else is involved: for the pictures, and for what no program loads */
@@ -51,7 +52,7 @@ static void resolve(struct program *p, struct tree *t, struct obj *o)
 	for (uint32_t i = 0; i < o->ndeps; i++) {
 		struct hit h;
 
-		if (!program_find(p, o->deps[i].name, 0, &h))
+		if (!program_find(p, &o->deps[i], 0, &h))
 			continue;
 		o->deps[i].hit = arena_alloc(&t->w.mem, sizeof(h));
 		*o->deps[i].hit = h;
@@ -117,9 +118,9 @@ static void opens(struct program *p, struct obj *o, unsigned by, const struct de
 	char text[1024];
 	struct hit h;
 
-	if (!program_find(p, d->name, by, &h))
+	if (!program_find(p, d, by, &h))
 		return;
-	program_add(p, h.o, h.path, d->name, by);
+	program_add(p, h.o, h.path, d->name, d->hash, by);
 	program_load(p, start);
 	for (size_t i = start; i < p->n; i++) {
 		struct finding *f;

@@ -18,16 +18,16 @@ struct dyn {
 
 void dep_add(struct worker *w, struct obj *o, enum dep_how how, const char *name, const char *feature)
 {
+	size_t n = strlen(name);
+	uint64_t hash = key_hash_n(name, n);
 	struct dep *d;
 
-	if (!*name || strlen(name) >= NAME_MOST || o->ndeps > 4 * NEEDED_MOST)
+	if (!n || n >= NAME_MOST || o->ndeps > 4 * NEEDED_MOST)
 		return;
 	for (uint32_t i = 0; i < o->ndeps; i++)
-		if (!strcmp(o->deps[i].name, name))
+		if (o->deps[i].hash == hash && !strcmp(o->deps[i].name, name))
 			return;
-	d = dep_new(o, &w->mem);
-	d->name = intern(&w->names, &w->mem, name);
-	d->how = (uint8_t)how;
+	d = dep_new(o, &w->mem, how, intern_hashed(&w->names, &w->mem, name, hash), hash);
 	d->feature = feature ? intern(&w->names, &w->mem, feature) : NULL;
 }
 
@@ -92,8 +92,10 @@ void dynamic_read(struct worker *w, struct obj *o, struct elf *e, const struct s
 		else
 			o->broken = "the name of a needed library is not readable";
 	}
-	if (d.has_soname && GET(d.soname))
-		o->soname = intern(&w->names, &w->mem, name);
+	if (d.has_soname && GET(d.soname)) {
+		o->soname_hash = key_hash(name);
+		o->soname = intern_hashed(&w->names, &w->mem, name, o->soname_hash);
+	}
 	/* the loader looks at RPATH only where there is no RUNPATH */
 	if (d.has_runpath && GET(d.runpath))
 		o->runpath = intern(&w->names, &w->mem, name);
