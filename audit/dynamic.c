@@ -8,6 +8,7 @@
 #define ENTRIES_MOST 65536u
 #define NEEDED_MOST 4096u
 #define NAME_MOST 4096u
+#define NAME_USUAL 192u
 
 struct dyn {
 	uint64_t strtab, strsz, soname, rpath, runpath, flags, flags_1;
@@ -52,6 +53,25 @@ static bool entry(struct dyn *d, int64_t tag, uint64_t value)
 	return true;
 }
 
+/* the names lie close together in nearly every table: that part of it in one read */
+static void names_ahead(struct elf *e, const struct dyn *d, uint64_t off, uint64_t left)
+{
+	uint64_t lo = UINT64_MAX, hi = 0;
+
+#define SPAN(has, at) if (has) lo = (at) < lo ? (at) : lo, hi = (at) > hi ? (at) : hi
+	for (size_t i = 0; i < d->n; i++)
+		SPAN(true, d->needed[i]);
+	SPAN(d->has_soname, d->soname);
+	SPAN(d->has_rpath, d->rpath);
+	SPAN(d->has_runpath, d->runpath);
+#undef SPAN
+	left = d->strsz < left ? d->strsz : left;
+	if (lo >= left || hi - lo > IMG_WINDOW - NAME_USUAL)
+		return;
+	left -= lo;
+	img_ahead(e->im, off + lo, hi - lo + NAME_USUAL < left ? hi - lo + NAME_USUAL : left);
+}
+
 /* some at a time, as most have no more than fit */
 static void entries(struct elf *e, const struct seg *g, struct dyn *d)
 {
@@ -85,6 +105,7 @@ void dynamic_read(struct worker *w, struct obj *o, struct elf *e, const struct s
 		free(d.needed);
 		return;
 	}
+	names_ahead(e, &d, off, left);
 #define GET(at) ((at) < left && img_string(e->im, off + (at), name, sizeof(name)))
 	for (size_t i = 0; i < d.n; i++) {
 		if (GET(d.needed[i]))

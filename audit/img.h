@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 #define IMG_HEAD 1024u   /* most files have headers and notes in it, and copying more costs as much as opening */
-#define IMG_WINDOW 4096u
+#define IMG_WINDOW 8192u
+#define IMG_NEAR 1024u	 /* read at once where nothing is known of what will be wanted next */
 
 struct img {
 	int fd;			/* -1: in memory */
@@ -25,7 +26,7 @@ struct img {
 	uint8_t head[IMG_HEAD];   /* files: the first bytes, read at once */
 	/*
 	 * Files: where the last two short reads were. Two, because the dynamic section sends one to its strings, far in front,
-	 * and the section headers often lie close behind it.
+	 * and the section headers often lie close behind it. Copying is what reading costs most: callers say how much to take.
 	 */
 	struct window {
 		uint64_t off;
@@ -41,6 +42,8 @@ struct img {
 /* false: nothing can be read, im->error says why */
 bool img_file(struct img *im, int fd);
 void img_memory(struct img *im, const void *mem, uint64_t size);
+/* what lies there will be asked for, piece by piece: one read */
+void img_ahead(struct img *im, uint64_t off, uint64_t n);
 /* all n bytes at off, or false */
 bool img_read(struct img *im, uint64_t off, void *buf, size_t n);
 /* up to n bytes; how many there are */
