@@ -49,14 +49,8 @@ static void begin(struct program *p, struct tree *t, struct obj *o)
 static void resolve(struct program *p, struct tree *t, struct obj *o)
 {
 	begin(p, t, o);
-	for (uint32_t i = 0; i < o->ndeps; i++) {
-		struct hit h;
-
-		if (!program_find(p, &o->deps[i], 0, &h))
-			continue;
-		o->deps[i].hit = arena_alloc(&t->w.mem, sizeof(h));
-		*o->deps[i].hit = h;
-	}
+	for (uint32_t i = 0; i < o->ndeps; i++)
+		o->deps[i].hit = program_find(p, &o->deps[i], 0);
 	o->linker = p->l;
 }
 
@@ -116,11 +110,11 @@ static void opens(struct program *p, struct obj *o, unsigned by, const struct de
 {
 	size_t start = p->n;
 	char text[1024];
-	struct hit h;
+	const struct hit *h = program_find(p, d, by);
 
-	if (!program_find(p, d, by, &h))
+	if (!h)
 		return;
-	program_add(p, h.o, h.path, d->name, d->hash, by);
+	program_add(p, h->o, h->path, d->name, d->hash, by);
 	program_load(p, start);
 	for (size_t i = start; i < p->n; i++) {
 		struct finding *f;

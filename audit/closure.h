@@ -34,7 +34,7 @@ void program_load(struct program *p, size_t from);
 bool program_add(struct program *p, struct obj *o, const char *path, const char *name, uint64_t hash, unsigned loader);
 /* takes those from [n] on out again */
 void program_cut(struct program *p, size_t n);
-bool program_find(struct program *p, const struct dep *d, unsigned loader, struct hit *ret);
+struct hit *program_find(struct program *p, const struct dep *d, unsigned loader); /* NULL: not found */
 
 /* closure.c: everything, for all objects of the audit */
 void closure_run(struct audit *a);

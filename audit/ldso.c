@@ -64,7 +64,7 @@ static void cached(void *arg, const char *name, const char *path, uint32_t flags
 
 	e->path = arena_str(&c->t->w.mem, path);
 	e->is64 = (flags & FLAG_ABI) == FLAG_X86_64;
-	e->plain = !hwcap && !strstr(path, "/glibc-hwcaps/");
+	e->hwcap = hwcap != 0;
 	to = (struct cached **)strmap_at(&c->l->cache, arena_str(&c->t->w.mem, name));
 	while (*to)
 		to = &(*to)->next;
@@ -167,62 +167,65 @@ static bool fits(const struct obj *o, const struct obj *from)
 	return o && o->bits == from->bits && o->machine == from->machine && o->type == ET_DYN;
 }
 
-bool ldso_try(struct tree *t, struct where *w, const char *name, uint64_t hash, const struct obj *from, struct hit *ret)
+struct hit *ldso_try(struct tree *t, struct where *w, const char *name, uint64_t hash, const struct obj *from)
 {
+	struct hit *h;
 	struct obj *o;
 	char *path;
 	size_t n;
 
 	if (!w->n || *w->dir != '/')
-		return false;
+		return NULL;
 	if (!w->looked) {
 		w->looked = true;
 		w->folder = tree_folder(t, w->dir, w->n);
 	}
 	o = w->folder ? tree_in(t, w->folder, name, hash) : NULL;
 	if (!fits(o, from))
-		return false;
+		return NULL;
 	n = strlen(name) + 1;
 	if (w->n + n > PATH_MOST + 1)
-		return false;
-	path = arena_alloc(&t->w.mem, w->n + 1 + n);
+		return NULL;
+	h = arena_alloc(&t->w.mem, sizeof(*h));
+	h->o = o;
+	h->path = path = arena_alloc(&t->w.mem, w->n + 1 + n);
 	memcpy(path, w->dir, w->n);
 	path[w->n] = '/';
 	memcpy(path + w->n + 1, name, n);
-	*ret = (struct hit){ o, path };
-	return true;
+	return h;
 }
 
-static bool in_cache(struct tree *t, struct ldso *l, const char *name, uint64_t hash, const struct obj *from, struct hit *ret)
+static struct hit *in_cache(struct tree *t, struct ldso *l, const char *name, uint64_t hash, const struct obj *from)
 {
 	for (struct cached *c = strmap_get_hashed(&l->cache, name, hash); c; c = c->next) {
+		struct hit *h;
 		struct obj *o;
 
-		if (!c->plain || c->is64 != (from->bits == 64))
+		if (c->hwcap || c->is64 != (from->bits == 64) || strstr(c->path, "/glibc-hwcaps/"))
 			continue;
 		o = tree_find(t, c->path);
 		if (!fits(o, from))
 			continue;
-		*ret = (struct hit){ o, c->path };
-		return true;
+		h = arena_alloc(&t->w.mem, sizeof(*h));
+		*h = (struct hit){ o, c->path };
+		return h;
 	}
-	return false;
+	return NULL;
 }
 
 struct hit *ldso_search(struct tree *t, struct ldso *l, const char *name, uint64_t hash, const struct obj *from)
 {
-	struct strmap *m = &l->found[from->bits == 32];
-	struct hit *h;
+	static struct hit none;
+	struct hit **h;
 
 	if (from->flags & OF_NODEFLIB)
 		return NULL;
-	h = strmap_get_hashed(m, name, hash);
-	if (!h) {
-		h = arena_alloc(&t->w.mem, sizeof(*h));
-		*strmap_at_hashed(m, name, hash) = h;
-		if (!in_cache(t, l, name, hash, from, h))
-			for (size_t i = 0; i < l->ndirs && !ldso_try(t, &l->dirs[i], name, hash, from, h); i++)
-				;
+	h = (struct hit **)strmap_at_hashed(&l->found[from->bits == 32], name, hash);
+	if (!*h) {
+		*h = in_cache(t, l, name, hash, from);
+		for (size_t i = 0; i < l->ndirs && !*h; i++)
+			*h = ldso_try(t, &l->dirs[i], name, hash, from);
+		*h = *h ? *h : &none;
 	}
-	return h->o ? h : NULL;
+	return *h == &none ? NULL : *h;
 }

@@ -31,14 +31,14 @@ struct ldso {
 struct cached {
 	struct cached *next;
 	const char *path;
-	bool is64, plain; /* plain: no hwcaps folder */
+	bool is64, hwcap;
 };
 
 struct ldso *ldso_of(struct tree *t, const char *interp);
 /* cache and own folders; `from` tells which class is wanted, and may forbid them (DF_1_NODEFLIB) */
 struct hit *ldso_search(struct tree *t, struct ldso *l, const char *name, uint64_t hash, const struct obj *from);
-/* tries one folder */
-bool ldso_try(struct tree *t, struct where *w, const char *name, uint64_t hash, const struct obj *from, struct hit *ret);
+/* tries one folder; NULL: it is not there */
+struct hit *ldso_try(struct tree *t, struct where *w, const char *name, uint64_t hash, const struct obj *from);
 
 /* ldcache.c: entries of an ld.so.cache to each(); false: it is none */
 bool ldcache_read(const char *p, size_t n, void (*each)(void *arg, const char *name, const char *path, uint32_t flags,

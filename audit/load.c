@@ -101,56 +101,67 @@ static struct search *search_of(struct program *p, const char *list, const struc
 	return p->search = r;
 }
 
-static bool in_path(struct program *p, const char *list, const struct loaded *of, const struct dep *d, struct hit *ret)
+static struct hit *in_path(struct program *p, const char *list, const struct loaded *of, const struct dep *d)
 {
 	struct search *s = search_of(p, list, of);
+	struct hit *h = NULL;
 
-	for (size_t i = 0; i < s->n; i++)
-		if (ldso_try(p->t, &s->v[i], d->name, d->hash, of->o, ret))
-			return true;
-	return false;
+	for (size_t i = 0; i < s->n && !h; i++)
+		h = ldso_try(p->t, &s->v[i], d->name, d->hash, of->o);
+	return h;
 }
 
-static bool by_rpath(struct program *p, const struct dep *d, unsigned loader, struct hit *ret)
+static struct hit *by_rpath(struct program *p, const struct dep *d, unsigned loader)
 {
 	bool main_tried = false;
+	struct hit *h = NULL;
 
 	if (p->v[loader].o->runpath && !p->l->musl)
-		return false;
+		return NULL;
 	for (unsigned i = loader;; i = p->v[i].loader) {
 		const struct loaded *l = &p->v[i];
 
 		main_tried |= !i;
-		if (l->o->rpath && in_path(p, l->o->rpath, l, d, ret))
-			return true;
-		if (p->l->musl && l->o->runpath && in_path(p, l->o->runpath, l, d, ret))
-			return true;
+		if (l->o->rpath)
+			h = in_path(p, l->o->rpath, l, d);
+		if (!h && p->l->musl && l->o->runpath)
+			h = in_path(p, l->o->runpath, l, d);
+		if (h)
+			return h;
 		if (!i || p->v[i].loader == i)
 			break;
 	}
-	return !main_tried && p->v[0].o->rpath && in_path(p, p->v[0].o->rpath, &p->v[0], d, ret);
+	return !main_tried && p->v[0].o->rpath ? in_path(p, p->v[0].o->rpath, &p->v[0], d) : NULL;
 }
 
-bool program_find(struct program *p, const struct dep *d, unsigned loader, struct hit *ret)
+static struct hit *by_path(struct program *p, const struct dep *d, const struct loaded *l)
+{
+	char path[PATH_MOST];
+	struct hit *h;
+	struct obj *o;
+
+	if (!expand(p, d->name, strlen(d->name), l, path, sizeof(path)) || *path != '/')
+		return NULL;
+	o = tree_find(p->t, path);
+	if (!o || o->bits != l->o->bits || o->machine != l->o->machine)
+		return NULL;
+	h = arena_alloc(&p->t->w.mem, sizeof(*h));
+	*h = (struct hit){ o, arena_str(&p->t->w.mem, path) };
+	return h;
+}
+
+struct hit *program_find(struct program *p, const struct dep *d, unsigned loader)
 {
 	const struct loaded *l = &p->v[loader];
-	struct hit *h;
-	char path[PATH_MOST];
+	struct hit *h = NULL;
 
-	if (d->is_path) {
-		if (!expand(p, d->name, strlen(d->name), l, path, sizeof(path)) || *path != '/')
-			return false;
-		*ret = (struct hit){ tree_find(p->t, path), arena_str(&p->t->w.mem, path) };
-		return ret->o && ret->o->bits == l->o->bits && ret->o->machine == l->o->machine;
-	}
-	if (p->rpath && by_rpath(p, d, loader, ret))
-		return true;
-	if (l->o->runpath && in_path(p, l->o->runpath, l, d, ret))
-		return true;
-	h = ldso_search(p->t, p->l, d->name, d->hash, l->o);
-	if (h)
-		*ret = *h;
-	return h != NULL;
+	if (d->is_path)
+		return by_path(p, d, l);
+	if (p->rpath)
+		h = by_rpath(p, d, loader);
+	if (!h && l->o->runpath)
+		h = in_path(p, l->o->runpath, l, d);
+	return h ? h : ldso_search(p->t, p->l, d->name, d->hash, l->o);
 }
 
 static bool linker_itself(const struct program *p, const char *name)
@@ -176,16 +187,16 @@ static void load_of(struct program *p, unsigned i)
 	for (uint32_t k = 0; k < o->ndeps; k++) {
 		const struct dep *d = &o->deps[k];
 		bool known = alone && !p->rpath && !d->is_path;
-		struct hit h;
+		const struct hit *h;
 
 		/* without a look at the names: what the search would find is there */
 		if (d->how != DEP_NEEDED || (known && d->hit && d->hit->o->stamp == p->stamp))
 			continue;
 		if (already(p, d) || linker_itself(p, d->name))
 			continue;
-		if (known ? d->hit != NULL : program_find(p, d, i, &h)) {
-			h = known ? *d->hit : h;
-			program_add(p, h.o, h.path, d->name, d->hash, i);
+		h = known ? d->hit : program_find(p, d, i);
+		if (h) {
+			program_add(p, h->o, h->path, d->name, d->hash, i);
 		} else if (!p->missing++) {
 			p->lacks = d->name;
 			p->lacks_for = o;

@@ -31,13 +31,14 @@ void tree_done(struct tree *t)
 static bool look(struct tree *t, struct place *p)
 {
 	int root = t->a->o->rootfd;
-	const char *folder = place_path(t, p->up);
 	char path[PATH_MOST], target[PATH_MOST];
+	size_t up = p->up->len;
 	ssize_t n;
 
-	memcpy(path, folder, p->up->len);
-	path[p->up->len] = '/';
-	strcpy(path + p->up->len + 1, p->name);
+	memcpy(path, place_path(t, p->up), up);
+	path[up] = '/';
+	memcpy(path + up + 1, p->name, p->len - up - 1);
+	path[p->len] = 0;
 	n = readlinkat(root >= 0 ? root : AT_FDCWD, root >= 0 ? path + 1 : path, target, sizeof(target) - 1);
 	if (n < 0)
 		return errno == EINVAL;
@@ -54,7 +55,7 @@ static struct place *at(struct tree *t, struct place *up, const char *name, size
 
 	if (!t->live || (p && p->seen && (p->read || p->link || !final)))
 		return p;
-	p = p ? p : place_make(t, up, name, n, hash);
+	p = p ? p : place_make(t, up, arena_strn(&t->w.mem, name, n), n, hash);
 	if (!p)
 		return NULL;
 	if (!p->seen) {
@@ -97,7 +98,7 @@ static struct place *follow(struct tree *t, struct place *from, const char *path
 		}
 		hash = key_hash_n(s, k);
 		p = at(t, from, s, k, hash, final && !s[k + strspn(s + k, "/")]);
-		p = p ? p : place_make(t, from, s, k, hash);
+		p = p ? p : place_make(t, from, arena_strn(&t->w.mem, s, k), k, hash);
 		if (!p)
 			return NULL;
 		s += k;

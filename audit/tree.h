@@ -14,7 +14,7 @@
 /* one name in one folder. Folders are such names, too; none on the way to it is a link */
 struct place {
 	struct place *up;  /* the folder; NULL: this is the root */
-	const char *name;  /* in it */
+	const char *name;  /* in it, not ended by NUL */
 	const char *path;  /* the whole name, once it was asked for: place_path() */
 	uint64_t hash;	   /* of folder and name */
 	struct obj *o;
@@ -25,7 +25,10 @@ struct place {
 };
 
 struct places {
-	struct place **slots;
+	struct place_slot {
+		uint64_t hash;
+		struct place *p;
+	} *slots;
 	size_t used, size; /* size: power of two or 0 */
 };
 
@@ -47,9 +50,9 @@ struct tree {
 /* ---- tree_place.c: `n` characters of `name`; hash: their key_hash_n() */
 void places_reserve(struct places *m, size_t n);
 struct place *place_get(const struct tree *t, const struct place *up, const char *name, size_t n, uint64_t hash);
-/* made, with nothing known, where there is none; NULL: its whole name is too long */
+/* made, with nothing known, where there is none; `name` is kept as it is. NULL: its whole name is too long */
 struct place *place_make(struct tree *t, struct place *up, const char *name, size_t n, uint64_t hash);
-/* the place of a path that begins with '/' or is empty (the root), taken as it is written */
+/* the place of a path that begins with '/' or is empty (the root), taken as it is written; `path` is kept as it is */
 struct place *place_literal(struct tree *t, const char *path, size_t n);
 /* the whole name; "" for the root */
 const char *place_path(struct tree *t, struct place *p);

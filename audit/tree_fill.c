@@ -96,7 +96,7 @@ static bool hidden(const struct whiteouts *w, const char *path)
 static void hide(struct tree *t, struct whiteouts *w)
 {
 	for (size_t i = 0; i < t->places.size && (w->gone.used || w->empty.used); i++) {
-		struct place *p = t->places.slots[i];
+		struct place *p = t->places.slots[i].p;
 
 		if (!p || !hidden(w, place_path(t, p)))
 			continue;

@@ -13,14 +13,14 @@ static uint64_t mixed(const struct place *up, uint64_t hash)
 	return hash ^ hash >> 32;
 }
 
-static struct place **slot(const struct places *m, const struct place *up, const char *name, size_t n, uint64_t h)
+static struct place_slot *slot(const struct places *m, const struct place *up, const char *name, size_t n, uint64_t h)
 {
 	size_t i = h & (m->size - 1);
-	struct place *p;
+	struct place_slot *s;
 
-	while ((p = m->slots[i]) && (p->hash != h || p->up != up || strncmp(p->name, name, n) || p->name[n]))
+	while ((s = &m->slots[i])->p && (s->hash != h || s->p->up != up || s->p->len != up->len + 1 + n || memcmp(s->p->name, name, n)))
 		i = (i + 1) & (m->size - 1);
-	return &m->slots[i];
+	return s;
 }
 
 void places_reserve(struct places *m, size_t n)
@@ -33,38 +33,40 @@ void places_reserve(struct places *m, size_t n)
 	if (m->size == old.size)
 		return;
 	m->slots = xzalloc(m->size * sizeof(*m->slots));
-	for (size_t i = 0; i < old.size; i++)
-		if (old.slots[i]) {
-			size_t at = old.slots[i]->hash & (m->size - 1);
+	for (size_t i = 0; i < old.size; i++) {
+		size_t at = old.slots[i].hash & (m->size - 1);
 
-			while (m->slots[at])
-				at = (at + 1) & (m->size - 1);
-			m->slots[at] = old.slots[i];
-		}
+		if (!old.slots[i].p)
+			continue;
+		while (m->slots[at].p)
+			at = (at + 1) & (m->size - 1);
+		m->slots[at] = old.slots[i];
+	}
 	free(old.slots);
 }
 
 struct place *place_get(const struct tree *t, const struct place *up, const char *name, size_t n, uint64_t hash)
 {
-	return t->places.size ? *slot(&t->places, up, name, n, mixed(up, hash)) : NULL;
+	return t->places.size ? slot(&t->places, up, name, n, mixed(up, hash))->p : NULL;
 }
 
 struct place *place_make(struct tree *t, struct place *up, const char *name, size_t n, uint64_t hash)
 {
-	struct place **at, *p;
+	struct place_slot *s;
 	uint64_t h = mixed(up, hash);
 
 	places_reserve(&t->places, t->places.used + 1);
-	at = slot(&t->places, up, name, n, h);
-	if (*at || up->len + 1 + n >= PATH_MOST)
-		return *at;
-	p = *at = arena_alloc(&t->w.mem, sizeof(*p));
+	s = slot(&t->places, up, name, n, h);
+	if (s->p || up->len + 1 + n >= PATH_MOST)
+		return s->p;
+	s->hash = h;
+	s->p = arena_alloc(&t->w.mem, sizeof(*s->p));
+	s->p->up = up;
+	s->p->hash = h;
+	s->p->name = name;
+	s->p->len = up->len + 1 + (uint32_t)n;
 	t->places.used++;
-	p->up = up;
-	p->hash = h;
-	p->name = arena_strn(&t->w.mem, name, n);
-	p->len = up->len + 1 + (uint32_t)n;
-	return p;
+	return s->p;
 }
 
 struct place *place_literal(struct tree *t, const char *path, size_t n)
