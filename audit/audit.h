@@ -200,8 +200,8 @@ struct results {
 };
 /* appends everything that `from` has, and leaves it empty; the lists change hands, what they point to stays where it is */
 void results_take(struct results *r, struct results *from);
-/* archives before their members, otherwise by name */
-void results_sort(struct results *r);
+/* archives before their members, otherwise by name; whether any two have the same place */
+bool results_sort(struct results *r);
 /* sorted, and each file once */
 void results_settle(struct results *r);
 

@@ -62,10 +62,10 @@ static void cached(void *arg, const char *name, const char *path, uint32_t flags
 	struct conf *c = arg;
 	struct cached *e = arena_alloc(&c->t->w.mem, sizeof(*e)), **to;
 
-	e->path = arena_str(&c->t->w.mem, path);
+	e->path = path;
 	e->is64 = (flags & FLAG_ABI) == FLAG_X86_64;
 	e->hwcap = hwcap != 0;
-	to = (struct cached **)strmap_at(&c->l->cache, arena_str(&c->t->w.mem, name));
+	to = (struct cached **)strmap_at(&c->l->cache, name);
 	while (*to)
 		to = &(*to)->next;
 	*to = e;
@@ -80,11 +80,11 @@ static void configure(struct tree *t, struct ldso *l, const char *prefix)
 
 	snprintf(path, sizeof(path), "%s/etc/ld.so.cache", prefix);
 	p = tree_text(t, path, &n);
-	if (!p || !ldcache_read(p, n, cached, &c)) {
-		snprintf(path, sizeof(path), "%s/etc/ld.so.conf", prefix);
-		conf_file(&c, path);
-	}
+	if (p && ldcache_read(p, n, cached, &c))
+		return; /* the names in it stay where they are */
 	free(p);
+	snprintf(path, sizeof(path), "%s/etc/ld.so.conf", prefix);
+	conf_file(&c, path);
 }
 
 static void musl(struct tree *t, struct ldso *l)

@@ -71,34 +71,46 @@ static bool expand(struct program *p, const char *s, size_t n, const struct load
 	return used > 0;
 }
 
-/* a search path taken apart. Without $ORIGIN and the like it is the same for all, with them for neighbours of one class */
+static struct search *take_apart(struct program *p, const char *list, const struct loaded *of)
+{
+	struct search *r = arena_alloc(&p->t->w.mem, sizeof(*r));
+	char dir[PATH_MOST];
+	size_t most = 1;
+
+	for (const char *s = list; *s; s++)
+		most += *s == ':';
+	r->v = arena_alloc(&p->t->w.mem, most * sizeof(*r->v));
+	for (const char *s = list; s; s = strchr(s, ':') ? strchr(s, ':') + 1 : NULL)
+		if (expand(p, s, strcspn(s, ":"), of, dir, sizeof(dir)))
+			r->v[r->n++] = (struct where){ .dir = arena_str(&p->t->w.mem, dir), .n = strlen(dir) };
+	return r;
+}
+
+/* Without $ORIGIN and the like a search path is the same for all, with them for neighbours of one class. */
 static struct search *search_of(struct program *p, const char *list, const struct loaded *of)
 {
-	const char *slash = strchr(list, '$') ? strrchr(of->path, '/') : NULL;
-	char dir[PATH_MOST], *key;
-	struct search *r, **at;
+	const char *slash;
+	size_t n, origin;
+	char *key;
 
 	if (p->list == list && p->list_of == of->path)
 		return p->search;
-	key = xmalloc(strlen(list) + strlen(of->path) + 8);
-	sprintf(key, "%s\n%.*s\n%u", list, slash ? (int)(slash - of->path) : 0, of->path, slash ? of->o->bits : 0u);
-	r = strmap_get(&p->t->searches, key);
-	if (!r) {
-		r = arena_alloc(&p->t->w.mem, sizeof(*r));
-		at = (struct search **)strmap_at(&p->t->searches, arena_str(&p->t->w.mem, key));
-		*at = r;
-		for (const char *s = list; *s; s++)
-			r->n += *s == ':';
-		r->v = arena_alloc(&p->t->w.mem, ++r->n * sizeof(*r->v));
-		r->n = 0;
-		for (const char *s = list; s; s = strchr(s, ':') ? strchr(s, ':') + 1 : NULL)
-			if (expand(p, s, strcspn(s, ":"), of, dir, sizeof(dir)))
-				r->v[r->n++] = (struct where){ .dir = arena_str(&p->t->w.mem, dir), .n = strlen(dir) };
+	slash = strchr(list, '$') ? strrchr(of->path, '/') : NULL;
+	origin = slash ? (size_t)(slash - of->path) : 0;
+	n = strlen(list);
+	key = xmalloc(n + origin + 4);
+	memcpy(key, list, n);
+	strcpy(key + n, !slash ? "" : of->o->bits == 32 ? "\n3" : "\n6");
+	strncat(key, of->path, origin);
+	p->search = strmap_get(&p->t->searches, key);
+	if (!p->search) {
+		p->search = take_apart(p, list, of);
+		*strmap_at(&p->t->searches, arena_str(&p->t->w.mem, key)) = p->search;
 	}
 	free(key);
 	p->list = list;
 	p->list_of = of->path;
-	return p->search = r;
+	return p->search;
 }
 
 static struct hit *in_path(struct program *p, const char *list, const struct loaded *of, const struct dep *d)

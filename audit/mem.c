@@ -102,6 +102,15 @@ void arena_free(struct arena *a)
 	memset(a, 0, sizeof(*a));
 }
 
+void arena_go_on(struct arena *a, struct arena *from)
+{
+	if (from->end - from->at <= a->end - a->at)
+		return;
+	a->at = from->at;
+	a->end = from->end;
+	from->at = from->end;
+}
+
 const char *arena_strn(struct arena *a, const char *s, size_t n)
 {
 	return memcpy(arena_alloc(a, n + 1), s, n);

@@ -23,6 +23,8 @@ struct arena {
 };
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned to 8 */
 void arena_free(struct arena *a); /* all of it */
+/* goes on in what `from`, which will not be used any more, has left, if that is more; it stays from's to give back */
+void arena_go_on(struct arena *a, struct arena *from);
 const char *arena_strn(struct arena *a, const char *s, size_t n);
 const char *arena_str(struct arena *a, const char *s);
 

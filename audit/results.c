@@ -88,36 +88,47 @@ static bool twice(const struct obj *a, const struct obj *b)
 	return b->in ? b->in->flags & OF_TWICE : !a->in && !strcmp(a->path, b->path);
 }
 
-/* two neighbours in order, of which the second begins at `mid`, into one */
-static void merge(struct obj **to, struct obj *const *v, size_t mid, size_t n)
+/* two neighbours in order, of which the second begins at `mid`, into one; whether any two have the same place */
+static bool merge(struct obj **to, struct obj *const *v, size_t mid, size_t n)
 {
 	size_t a = 0, b = mid;
+	bool same = false;
 
-	while (a < mid && b < n)
-		*to++ = by_place(v[a], v[b]) <= 0 ? v[a++] : v[b++];
+	while (a < mid && b < n) {
+		int r = by_place(v[a], v[b]);
+
+		same |= !r;
+		*to++ = r <= 0 ? v[a++] : v[b++];
+	}
 	memcpy(to, v + a, (mid - a) * sizeof(*v));
 	memcpy(to + (mid - a), v + b, (n - b) * sizeof(*v));
+	return same;
 }
 
 /*
  * Merges what is in order already: lists mostly are, each thread keeps the order, and comparing long names that have most
  * in common is what costs.
  */
-void results_sort(struct results *r)
+bool results_sort(struct results *r)
 {
 	struct obj **v = r->objs, **to = xmalloc(r->n * sizeof(*to)), **swap;
 	size_t *end = NULL, runs = 0, room = 0;
+	bool same = false;
 
-	for (size_t i = 1; i <= r->n; i++)
-		if (i == r->n || by_place(v[i - 1], v[i]) > 0)
+	for (size_t i = 1; i <= r->n; i++) {
+		int order = i == r->n ? 1 : by_place(v[i - 1], v[i]);
+
+		same |= !order;
+		if (order > 0)
 			VEC_ADD(end, runs, room, i);
+	}
 	while (runs > 1) {
 		size_t from = 0, kept = 0;
 
 		for (size_t i = 0; i < runs; i += 2) {
 			size_t last = end[i + 1 < runs ? i + 1 : i];
 
-			merge(to + from, v + from, end[i] - from, last - from);
+			same |= merge(to + from, v + from, end[i] - from, last - from);
 			end[kept++] = from = last;
 		}
 		runs = kept;
@@ -127,15 +138,18 @@ void results_sort(struct results *r)
 	r->objs = v;
 	free(to);
 	free(end);
+	return same;
 }
 
 void results_settle(struct results *r)
 {
+	bool same = results_sort(r);
 	size_t kept = 0;
 
-	results_sort(r);
 	if (r->nlinks)
 		qsort(r->links, r->nlinks, sizeof(*r->links), by_path);
+	if (!same)
+		return;
 	for (size_t i = 0; i < r->n; i++) {
 		if (kept && twice(r->objs[kept - 1], r->objs[i]))
 			r->objs[i]->flags |= OF_TWICE;

@@ -31,9 +31,12 @@ static void verdict(FILE *f, const struct obj *o)
 	if (o->closure == V_VETOED)
 		fprintf(f, "vetoed by %s%s", shown(o->veto->path), o->nveto > 1 ? " and others" : "");
 	else
-		fputs(verdict_names[o->closure], f);
-	if (o->verdict != o->closure)
-		fprintf(f, " (%s)", verdict_names[o->verdict]);
+		fputs_unlocked(verdict_names[o->closure], f);
+	if (o->verdict != o->closure) {
+		fputs_unlocked(" (", f);
+		fputs_unlocked(verdict_names[o->verdict], f);
+		putc_unlocked(')', f);
+	}
 }
 
 /* left-aligned, at `to`; what is behind it */
@@ -64,7 +67,7 @@ static void row(FILE *f, const struct obj *o)
 		fwrite_unlocked(line, 1, (size_t)(end - line), f);
 		fputs_unlocked(shown(obj_name(o)), f);
 		if (o->kind == K_PROGRAM && o->level >= LEVEL_CLOSURE) {
-			fputs("  ", f);
+			fputs_unlocked("  ", f);
 			verdict(f, o);
 		}
 		putc_unlocked('\n', f);

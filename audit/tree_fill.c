@@ -272,6 +272,7 @@ void tree_make(struct tree *t, struct audit *a, bool packed)
 	t->packed = packed;
 	t->live = a->live && (!packed || a->o->rootfd >= 0);
 	t->w.a = a;
+	arena_go_on(&t->w.mem, &a->mem);
 	if (packed)
 		fill_packed(t);
 	else

@@ -338,6 +338,7 @@ void walk_run(struct audit *a)
 	for (unsigned i = 0; i < p.n; i++) {
 		results_take(&a->r, &p.workers[i].r);
 		strmap_free(&p.workers[i].names);
+		arena_go_on(&a->mem, &p.workers[i].mem); /* pages that are there already */
 	}
 	free(p.workers);
 	results_settle(&a->r);
