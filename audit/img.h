@@ -46,6 +46,13 @@ void img_memory(struct img *im, const void *mem, uint64_t size);
 void img_ahead(struct img *im, uint64_t off, uint64_t n);
 /* all n bytes at off, or false */
 bool img_read(struct img *im, uint64_t off, void *buf, size_t n);
+/* the same without a copy, where that can be; else in buf. NULL: not all there */
+static inline const void *img_view(struct img *im, uint64_t off, void *buf, size_t n)
+{
+	if (off <= im->head_len && n <= im->head_len - off)
+		return im->head + off;
+	return img_read(im, off, buf, n) ? buf : NULL;
+}
 /* up to n bytes; how many there are */
 size_t img_some(struct img *im, uint64_t off, void *buf, size_t n);
 /* a copy of the part, to be freed; NULL if it is not all there or larger than `most` */

@@ -58,7 +58,7 @@ static const uint8_t *note_bytes(struct img *im, uint64_t off, uint64_t n, uint8
 {
 	*heap = NULL;
 	if (n <= size)
-		return img_read(im, off, small, (size_t)n) ? small : NULL;
+		return img_view(im, off, small, (size_t)n);
 	return *heap = img_load(im, off, n, NOTE_BYTES);
 }
 

@@ -265,7 +265,12 @@ static void put_name(struct pool *p, struct feed *f, const char *path)
 
 static bool plain(const char *path)
 {
-	return *path == '/' && !strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../");
+	if (*path != '/')
+		return false;
+	for (const char *s = path; s; s = strchr(s + 1, '/'))
+		if (s[1] == '/' || (s[1] == '.' && (s[2] == '/' || (s[2] == '.' && s[3] == '/'))))
+			return false;
+	return true;
 }
 
 static void from_list(struct pool *p, struct feed *fe)
