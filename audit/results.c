@@ -88,17 +88,42 @@ static bool twice(const struct obj *a, const struct obj *b)
 	return b->in ? b->in->flags & OF_TWICE : !a->in && !strcmp(a->path, b->path);
 }
 
+/* How many of n in order go before x? Looked for in growing steps: what is merged seldom alternates one by one. */
+static size_t before(struct obj *const *v, size_t n, const struct obj *x, bool or_same, bool *same)
+{
+	size_t lo = 0, step = 1; /* v[0..lo) do, v[n..) do not; step 0: no longer growing */
+
+	while (lo < n) {
+		size_t at = step && step < n - lo ? lo + step - 1 : lo + (n - lo - 1) / 2;
+		int r = by_place(v[at], x);
+
+		*same |= !r;
+		if (r < 0 || (!r && or_same)) {
+			lo = at + 1;
+			step *= 2;
+		} else {
+			n = at;
+			step = 0;
+		}
+	}
+	return lo;
+}
+
 /* two neighbours in order, of which the second begins at `mid`, into one; whether any two have the same place */
 static bool merge(struct obj **to, struct obj *const *v, size_t mid, size_t n)
 {
-	size_t a = 0, b = mid;
+	size_t a = 0, b = mid, k;
 	bool same = false;
 
 	while (a < mid && b < n) {
-		int r = by_place(v[a], v[b]);
-
-		same |= !r;
-		*to++ = r <= 0 ? v[a++] : v[b++];
+		k = before(v + a, mid - a, v[b], true, &same);
+		memcpy(to, v + a, k * sizeof(*v));
+		to += k;
+		a += k;
+		k = a < mid ? before(v + b, n - b, v[a], false, &same) : 0;
+		memcpy(to, v + b, k * sizeof(*v));
+		to += k;
+		b += k;
 	}
 	memcpy(to, v + a, (mid - a) * sizeof(*v));
 	memcpy(to + (mid - a), v + b, (n - b) * sizeof(*v));
