@@ -56,12 +56,14 @@ static struct place *at(struct tree *t, struct place *up, const char *name, size
 
 	if (!t->live || (p && p->seen && (p->read || p->link || !final)))
 		return p;
+	if (!p && up->gone)
+		return NULL;
 	p = p ? p : place_make(t, up, arena_strn(&t->w.mem, name, n), n, hash);
 	if (!p)
 		return NULL;
 	if (!p->seen) {
 		p->seen = true;
-		p->read = !look(t, p);
+		p->read = p->gone = !look(t, p);
 	}
 	if (final && !p->read && !p->link) {
 		p->read = true;

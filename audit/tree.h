@@ -22,6 +22,7 @@ struct place {
 	uint32_t len;	   /* of the whole name */
 	bool seen; /* known whether it is a link */
 	bool read; /* known whether it is an object */
+	bool gone; /* nothing of that name is there, nor below it */
 };
 
 struct places {

@@ -102,7 +102,7 @@ static void hide(struct tree *t, struct whiteouts *w)
 			continue;
 		p->o = NULL;
 		p->link = NULL;
-		p->seen = p->read = false;
+		p->seen = p->read = p->gone = false;
 	}
 	strmap_free(&w->gone);
 	strmap_free(&w->empty);
