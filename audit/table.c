@@ -42,11 +42,13 @@ static void verdict(FILE *f, const struct obj *o)
 /* left-aligned, at `to`; what is behind it */
 static char *column(char *to, const char *text, size_t width)
 {
-	size_t n = strlen(text);
+	char *end = to + width;
 
-	memset(to, ' ', width);
-	memcpy(to, text, n);
-	return to + (n > width ? n : width);
+	while (*text)
+		*to++ = *text++;
+	while (to < end)
+		*to++ = ' ';
+	return to;
 }
 
 /* there are as many rows as files, and printf() takes long beside reading one */

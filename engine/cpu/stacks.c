@@ -4,6 +4,7 @@
  * RET it is, on its engine stack.
  */
 #include "cpu/cpu.h"
+#include "rt/engine.h"
 
 #define STACK_MAX (64ul << 20) /* two stacks without a guard between them are told apart by this at least */
 
@@ -66,6 +67,8 @@ bool stacks_shared(struct vcpu *v, u64 rsp)
 	for (i = 0; i < SHARED_MAX && shared[i].hi; i++)
 		if (rsp >= shared[i].lo && rsp < shared[i].hi)
 			return true;
+	if (eng.set.mode == GN_MODE_PROTECT) /* what no switch was seen in is one stack */
+		return false;
 	for (i = 0; i < SHARED_MAX && shared[i].hi; i++)
 		if (run_end(v, shared[i].lo) == run_end(v, rsp)) {
 			shared[i].lo = min(shared[i].lo, rsp);

@@ -149,16 +149,17 @@ static void note_shared(struct vcpu *v, const struct place *p, const struct swit
 	stacks_share(v, v->switch_from, v->gregs[RSP], s->pc);
 }
 
-/* A frame from before the last load of RSP: is it what another stack has left here, or this one before it ran elsewhere? */
+/*
+ * In memory of several stacks, a frame at RSP with another word: is it what another stack has left here, or this one before it
+ * ran elsewhere? It is, where it stood there when RSP was loaded last; perhaps, where it came back from the table since.
+ */
 static bool is_stale(struct vcpu *v, const struct place *p, u64 word)
 {
-	bool moved = p->shared || (v->switch_pc && !stacks_same(v, v->switch_from, v->switch_to));
-
-	if (!p->victim || !moved)
+	if (!p->shared || !p->victim)
 		return false;
-	if (p->shared && p->victim >= v->switch_twin)
-		return true;
-	return p->victim >= min(v->switch_twin, v->back_twin) && switcher_call_site(word);
+	if (eng.set.mode == GN_MODE_PROTECT) /* the less is excused the better */
+		return stacks_switcher(v->switch_pc);
+	return p->victim >= v->switch_twin || (p->victim >= v->back_twin && switcher_call_site(word));
 }
 
 /*
@@ -175,7 +176,7 @@ static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *
 	if (p->frame && p->same && !(p->shared && loaded_here(v) && stacks_switcher(v->switch_pc)))
 		return GN_UNWIND;
 	if ((p->shared && p->frame && stacks_switcher(v->switch_pc)) || is_stale(v, p, word)) {
-		*s = (struct switcher){ !p->shared || stacks_switcher(v->switch_pc) ? v->switch_pc : stacks_first_switcher(), false };
+		*s = (struct switcher){ stacks_switcher(v->switch_pc) ? v->switch_pc : stacks_first_switcher(), false };
 		return GN_STACK_SWITCH;
 	}
 	if (p->known_stack && v->slice_pc && switcher_call_site(word)) {
@@ -184,7 +185,7 @@ static u32 classify(struct vcpu *v, struct place *p, u64 word, struct switcher *
 	}
 	if (p->victim && !away)
 		return is_retpoline(v->rip) ? GN_NEVER_CALLED : GN_OVERWRITTEN;
-	if (!away && v->twin_sp == v->base_at) { /* nobody called on this stack what ends here, or it was copied */
+	if (!away && v->base_pc && v->twin_sp == v->base_at) { /* nobody called on this stack what ends here, or it was copied */
 		*s = (struct switcher){ v->base_pc, false };
 		return GN_STACK_SWITCH;
 	}
@@ -281,7 +282,6 @@ static bool is_recognised(struct vcpu *v, u32 class, const struct place *p, stru
 	case GN_STACK_SWITCH:
 		return p->frame || p->parked || (s->pc && s->returns);
 	case GN_OVERWRITTEN:
-		*s = switcher_find(v);
 		at = p->victim;
 		break;
 	case GN_NEVER_CALLED:
@@ -290,6 +290,8 @@ static bool is_recognised(struct vcpu *v, u32 class, const struct place *p, stru
 		return false;
 	}
 	home = at ? shstk_word(v, at) : 0;
+	if (home)
+		*s = switcher_find(v);
 	return home && s->pc && s->returns && word - home + PAD_REACH < 2 * PAD_REACH;
 }
 

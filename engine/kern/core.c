@@ -56,7 +56,7 @@ static void add_name(char *to, size_t size, const char *what)
 /* what %c of core_pattern stands for */
 static void conversion(char *to, size_t size, char c, const struct vcpu *v, int signo, bool *pid_used)
 {
-	struct { char s[6][65]; } uts;
+	struct { char s[6][65]; } uts = { 0 };
 	struct limit lim = { 0, 0 };
 	char text[32] = "";
 

@@ -51,7 +51,8 @@ static u8 *note(struct notes *o, const char *name, u32 type, const void *desc, u
 	char padded[8] = { 0 };
 	u64 at;
 
-	memcpy(padded, name, strlen(name));
+	for (u32 i = 0; name[i]; i++)
+		padded[i] = name[i];
 	put(o, head, sizeof(head));
 	put(o, padded, 8);
 	at = o->n;

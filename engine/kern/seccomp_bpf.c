@@ -27,6 +27,7 @@ static bool insn_ok(const struct sock_filter *f, u32 at, u32 len)
 	case BPF_RET | BPF_K: case BPF_RET | BPF_A:
 	case BPF_MISC | BPF_TAX: case BPF_MISC | BPF_TXA:
 	case BPF_ALU | BPF_NEG:
+	/* NOLINTNEXTLINE(misc-redundant-expression): two of the three are 0 */
 	case BPF_ALU | BPF_ADD | BPF_K: case BPF_ALU | BPF_ADD | BPF_X:
 	case BPF_ALU | BPF_SUB | BPF_K: case BPF_ALU | BPF_SUB | BPF_X:
 	case BPF_ALU | BPF_MUL | BPF_K: case BPF_ALU | BPF_MUL | BPF_X:
@@ -119,7 +120,7 @@ static u32 alu(u32 code, u32 a, u32 b)
 	case BPF_ADD: return a + b;
 	case BPF_SUB: return a - b;
 	case BPF_MUL: return a * b;
-	case BPF_DIV: return a / b;
+	case BPF_DIV: return b ? a / b : 0; /* bpf_run() ends there */
 	case BPF_AND: return a & b;
 	case BPF_OR: return a | b;
 	case BPF_XOR: return a ^ b;

@@ -47,9 +47,7 @@ bool tracee_news(struct vcpu *v, const u8 info[128])
 
 	memcpy(&code, info + 8, 4);
 	memcpy(&tid, info + 16, 4);
-	if (code != CLD_TRAPPED_ || !tracee_get(tid, &t) || !t.engine || t.owner != v->tid)
-		wanted = true;
-	else if (news_of(&t))
+	if (code != CLD_TRAPPED_ || !tracee_get(tid, &t) || !t.engine || t.owner != v->tid || news_of(&t))
 		wanted = true;
 	for (u32 i = 0; tracee_nth(i, &t); i++)
 		if (t.tid && t.engine && t.owner == v->tid && t.stop == TRACEE_RUNS)

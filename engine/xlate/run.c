@@ -84,12 +84,14 @@ static void look_at_lea(struct xl *x, const struct insn *in)
 
 static void translate_copy(struct xl *x, const struct insn *in)
 {
+	bool loads_rsp = insn_loads_rsp(in);
+
 	if (in->riprel && in->opcode == LEA && !in->map)
 		look_at_lea(x, in);
-	if (unlikely(insn_loads_rsp(in)))
+	if (unlikely(loads_rsp))
 		xl_note_twin(x);
 	bring_home(x, in);
-	if (unlikely(insn_loads_rsp(in)))
+	if (unlikely(loads_rsp))
 		xl_load_rsp(x, in);
 	else if (unlikely(insn_slices_stack(in)))
 		xl_slice(x, in);

@@ -126,7 +126,7 @@ static enum walk_flow flow_of(const struct walk *w, const ZydisDecodedInstructio
 		return WALK_BRANCH;
 	case ZYDIS_CATEGORY_UNCOND_BR:
 		return op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? WALK_JUMP : WALK_END;
-	case ZYDIS_CATEGORY_CALL: /* the system call stub of 32-bit libc */
+	case ZYDIS_CATEGORY_CALL: /* 32-bit libc calls the vDSO through the thread block */
 		return asked(w)->narrow && op[0].type == ZYDIS_OPERAND_TYPE_MEMORY && segment(w, &op[0]) == WALK_THREAD ?
 			       WALK_KERNEL : WALK_END;
 	case ZYDIS_CATEGORY_RET:

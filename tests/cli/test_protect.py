@@ -64,6 +64,12 @@ s, out, err = run([*P, "-q", "--", via_register, "pivot"])
 ok("stopped: a pivot called through a register", s == -11 and out == "", s, out, err)
 same("fibers in one mapping, entered by jumps, that end", [compiled("jump_switch", "tests/viol/jump_switch.c", flags=FLAGS), "unharmed"],
      ["-q", "--policy=stack-switch=allow"])
+stale = compiled("stale", "tests/cli/stale.c", flags=["-O2"])
+same("an unwinder that comes out with RET", [stale])
+want = run([stale, "smash"])
+s, out, err = run([*P, "-q", "--policy=stack-switch=allow", "--", stale, "smash"])
+ok("stopped: a return address changed after a fiber was there, switches allowed", want == (0, "7\n", "") and s == -11 and out == "",
+   want, s, out, err)
 put("t.rb", b"""
 f = Fiber.new { |x| 5.times { |i| x = Fiber.yield(x + i) }; :done }
 p f.resume(1), f.resume(2)

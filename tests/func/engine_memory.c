@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <ucontext.h>
-#include "check.h"
+#include "pku.h"
 
 #define GIB (1ul << 30)
 #define STEP (64ul << 10)
@@ -22,38 +22,11 @@
 #define MAPS 200
 #define STACK_ROOM (64ul << 20)
 
-typedef unsigned int u32;
-
 static struct {
 	unsigned long start, end;
 } map[MAPS];
 static int maps, fd[2], code;
 static u32 pkru_at, how;
-
-static u32 rdpkru(void)
-{
-	u32 a, d;
-
-	__asm__ volatile("rdpkru" : "=a"(a), "=d"(d) : "c"(0));
-	return a;
-}
-
-static void wrpkru(u32 v)
-{
-	__asm__ volatile("wrpkru" : : "a"(v), "c"(0), "d"(0) : "memory");
-}
-
-static void has_keys(void)
-{
-	u32 a = 7, b, c = 0, d;
-
-	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	if (!(c & 1u << 4))
-		SKIP("no protection keys");
-	a = 13, c = 9;
-	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	pkru_at = b;
-}
 
 /* the stack comes down to meet whoever asks */
 static void read_maps(void)
@@ -200,7 +173,7 @@ int main(void)
 	char *near[MOST], *far[MOST];
 	int nnear, nfar, refused = 0;
 
-	has_keys();
+	pkru_at = pkru_offset();
 	CHECK_EQ(pipe(fd), 0);
 	sigaction(SIGSEGV, &sa, NULL);
 	sigaction(SIGUSR1, &sa, NULL);

@@ -17,43 +17,13 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <ucontext.h>
-#include "check.h"
+#include "pku.h"
 
-#define PKRU_BIT (1ul << 9)
-#define XSTATE_BV 512
 #define DENY_ACCESS 1u
 #define DENY_WRITE 2u
 #define SI_PKEY(info) (*(unsigned *)((char *)(info) + 32))
 
-typedef unsigned int u32;
-
-static u32 rdpkru(void)
-{
-	u32 a, d;
-
-	__asm__ volatile("rdpkru" : "=a"(a), "=d"(d) : "c"(0));
-	return a;
-}
-
-static void wrpkru(u32 v)
-{
-	__asm__ volatile("wrpkru" : : "a"(v), "c"(0), "d"(0) : "memory");
-}
-
 static u32 start, pkru_at;
-
-static void has_keys(void)
-{
-	u32 a = 7, b, c = 0, d;
-
-	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	if (!(c & 1u << 4))
-		SKIP("no protection keys");
-	a = 13, c = 9;
-	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	pkru_at = b;
-	start = rdpkru();
-}
 
 static u32 rights(u32 pkru, long key, u32 r)
 {
@@ -470,7 +440,8 @@ static void storm(void)
 int main(int argc, char **argv)
 {
 	(void)argv;
-	has_keys();
+	pkru_at = pkru_offset();
+	start = rdpkru();
 	if (argc > 1)
 		return start != 0x55555554;
 	registers();

@@ -73,5 +73,5 @@ def put(name, data, mode=0o755):
 def compiled(name, *source, flags=()):
     """a program made of sources of the repository; its path"""
     path = os.path.join(TMP, name)
-    subprocess.run(["cc", "-O1", "-g", "-Wall", *flags, *[os.path.join(TOP, s) for s in source], "-o", path], check=True)
+    subprocess.run(["cc", "-O1", "-g", "-Wall", "-I" + os.path.join(TOP, "tests/lib"), *flags, *[os.path.join(TOP, s) for s in source], "-o", path], check=True)
     return path

@@ -8,25 +8,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "check.h"
-
-#define XSTATE_BV 512
-#define PKRU_BIT (1ul << 9)
-
-typedef unsigned int u32;
-
-static u32 rdpkru(void)
-{
-	u32 a, d;
-
-	__asm__ volatile("rdpkru" : "=a"(a), "=d"(d) : "c"(0));
-	return a;
-}
-
-static void wrpkru(u32 v)
-{
-	__asm__ volatile("wrpkru" : : "a"(v), "c"(0), "d"(0) : "memory");
-}
+#include "pku.h"
 
 static const u32 has = 0x5554aaa8, gets[] = { 0xffffff54, 0x00000008, 0 };
 
@@ -47,17 +29,11 @@ static char x[16384] __attribute__((aligned(64)));
 
 int main(void)
 {
-	u32 a = 7, b, c = 0, d, pkru, at;
+	u32 pkru, at = pkru_offset();
 	unsigned long bv;
 	int status;
 	pid_t pid;
 
-	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	if (!(c & 1u << 4))
-		SKIP("no protection keys");
-	a = 13, c = 9;
-	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	at = b;
 	pid = fork();
 	if (!pid)
 		_exit(child());

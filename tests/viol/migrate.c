@@ -6,13 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-__asm__(".text\n.globl co_switch\n.type co_switch, @function\n"
-	"co_switch:\n	push %rbp\n	push %rbx\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n"
-	"	mov %rsp, (%rdi)\n	mov %rsi, %rsp\n"
-	"	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbx\n	pop %rbp\n	ret\n"
-	".size co_switch, . - co_switch\n");
-void co_switch(void **save, void *to);
+#include "co_switch.h"
 
 #define FIBERS 3
 #define DEPTH 70
@@ -58,13 +52,8 @@ int main(void)
 {
 	pthread_t t;
 
-	for (int i = 0; i < FIBERS; i++) {
-		void **sp = (void **)((char *)aligned_alloc(4096, 65536) + 65536);
-
-		*--sp = NULL;
-		*--sp = (void *)body;
-		fiber_sp[i] = sp - 6;
-	}
+	for (int i = 0; i < FIBERS; i++)
+		fiber_sp[i] = co_stack(65536, body);
 	for (int i = 0; i < 3; i++) { /* one after the other: only the fibers are shared */
 		runs(NULL);
 		pthread_create(&t, NULL, runs, NULL);

@@ -1,21 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # On a machine with protection keys (tools/oracle pkeys): programs that use them, and one that goes for the engine's
-# memory, natively and under gnomon. They lie beside this file with a number in front. Prints TAP.
-n=0
-bad=0
-ok() { # NAME STATUS
-	n=$((n + 1))
-	if [ "$2" = 0 ]; then echo "ok $n - $1"; else
-		bad=1
-		echo "not ok $n - $1"
-	fi
-}
-mkdir -p /tmp/g
-for f in gnomon gnomon-engine pkeys ptrace_pkeys engine_memory; do
-	cp /t/*-"$f" /tmp/g/"$f"
-done
-cd /tmp/g || exit 1
+# memory, natively and under gnomon. Prints TAP.
+# shellcheck source=tests/lib/machine.sh
+. /t/*-machine.sh
+unpack gnomon gnomon-engine pkeys ptrace_pkeys engine_memory
 ./gnomon doctor >offers
 grep -q 'protection keys (PKU) *yes' offers
 ok "doctor" $?
@@ -46,9 +35,7 @@ keys >seen 2>/dev/null
 ok "all code has it" $?
 grep -q '^15 rw-s /memfd:gnomon-board' seen && grep -q '^15 rw-p .*gnomon-engine' seen
 ok "so have the board and the engine's variables" $?
-for q in /proc/[0-9]*; do
-	[ "$(cat "$q/comm" 2>/dev/null)" != sleep ] && [ "$(cat "$q/comm" 2>/dev/null)" != busybox ] || kill -9 "${q#/proc/}" 2>/dev/null
-done
+kill_all sleep
+kill_all busybox
 wait $p
-echo "1..$n"
-exit $bad
+finish

@@ -1,21 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # On a machine whose kernel and CPU have shadow stacks (tools/oracle hardware): `gnomon run` uses them, or its own, as it is
-# told. The programs lie beside this file with a number in front. Prints TAP.
-n=0
-bad=0
-ok() { # NAME STATUS
-	n=$((n + 1))
-	if [ "$2" = 0 ]; then echo "ok $n - $1"; else
-		bad=1
-		echo "not ok $n - $1"
-	fi
-}
-mkdir -p /tmp/g
-for f in gnomon gnomon-engine shstk_on stay insns signals; do
-	cp /t/*-"$f" /tmp/g/"$f"
-done
-cd /tmp/g || exit 1
+# told. Prints TAP.
+# shellcheck source=tests/lib/machine.sh
+. /t/*-machine.sh
+unpack gnomon gnomon-engine shstk_on stay insns signals
 want='enable 0 fib 6765 status 1 ssp 1
 disable 0 fib 55 ssp 0'
 [ "$(./shstk_on)" = "$want" ]
@@ -43,9 +32,7 @@ for engine in hard auto soft; do
 	[ "$seen" = "$([ $engine = soft ] && echo 0 || echo 1)" ]
 	ok "--engine=$engine: processes with the machine's: $seen" $?
 	kill -9 $p
-	for q in /proc/[0-9]*; do
-		[ "$(cat "$q/comm" 2>/dev/null)" != stay ] || kill -9 "${q#/proc/}"
-	done
+	kill_all stay
 	wait $p
 done
 for t in insns signals; do
@@ -54,5 +41,4 @@ for t in insns signals; do
 	cmp native soft
 	ok "$t by the engine on this CPU" $?
 done
-echo "1..$n"
-exit $bad
+finish
