@@ -168,6 +168,13 @@ const uint8_t *img_table(struct img *im, uint64_t off, size_t n, size_t *got)
 	return im->table;
 }
 
+void img_free(struct img *im)
+{
+	free(im->table);
+	im->table = NULL;
+	im->table_room = 0;
+}
+
 /* the string that begins at off in bytes that were read before; false: it is not there to its end */
 static bool known(const uint8_t *p, uint64_t from, size_t n, uint64_t off, char *buf, size_t size)
 {

@@ -62,6 +62,8 @@ void *img_load(struct img *im, uint64_t off, uint64_t n, size_t most);
  * every file has. *got: how many there are.
  */
 const uint8_t *img_table(struct img *im, uint64_t off, size_t n, size_t *got);
+/* what it holds of its own; it can be used again */
+void img_free(struct img *im);
 /* the string at off, at most size - 1 bytes of it; false if it has no end before that */
 bool img_string(struct img *im, uint64_t off, char *buf, size_t size);
 
