@@ -186,11 +186,12 @@ static void in_tree(struct audit *a, bool packed)
 
 void closure_run(struct audit *a)
 {
-	bool packed = false;
+	bool packed = false, read_back = a->known.used || !a->live; /* from a database */
 
 	for (size_t i = 0; i < a->r.n; i++) {
 		packed |= a->r.objs[i]->in != NULL;
-		closure_forget(a->r.objs[i]);
+		if (read_back)
+			closure_forget(a->r.objs[i]);
 	}
 	in_tree(a, false);
 	if (packed)
