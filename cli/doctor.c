@@ -80,7 +80,7 @@ static void cpu(void)
 		doctor_line(BROKEN, "FSGSBASE", b & 1 ? "off in this kernel" : "no",
 		     "check and run need it (a CPU of 2012 or later and Linux 5.9)");
 	doctor_line(c & 1u << 4 ? OK : INFO, "protection keys (PKU)", yes(c & 1u << 4),
-	     c & 1u << 4 ? "the program cannot write to the code cache and most of the engine (docs/threat-model.md)" :
+	     c & 1u << 4 ? "the program cannot write to the code cache and most of the engine; protect --seal: to none of it" :
 		       "nothing but their addresses guards code cache and engine from the program");
 	doctor_line(INFO, "AVX-512", yes(__builtin_cpu_supports("avx512f")), "");
 	if (ecx1 & 1u << 27) {

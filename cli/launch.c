@@ -4,6 +4,7 @@
  * Everything is prepared before the child exists; the child runs in our memory (vfork), so that starting costs
  * the same whatever the command has mapped.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -69,6 +71,19 @@ static bool has_quick_loop(void)
 	return __builtin_cpu_is("amd");
 }
 
+/* why --seal cannot be: from 6.12 on the kernel writes signal frames to memory whose key is closed */
+static const char *seal_lacks(void)
+{
+	unsigned a, b, c = 0, d, major = 0, minor = 0;
+	struct utsname un;
+
+	uname(&un);
+	sscanf(un.release, "%u.%u", &major, &minor);
+	__get_cpuid_count(7, 0, &a, &b, &c, &d);
+	return !(c & 1u << 4) ? "no protection keys here ('gnomon doctor')" :
+	       major < 6 || (major == 6 && minor < 12) ? "needs Linux 6.12" : NULL;
+}
+
 /* one path a line; empty lines and those that begin with # say nothing */
 static void read_deny_list(struct gn_board *b, const char *path)
 {
@@ -98,6 +113,8 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 {
 	struct gn_board *b;
 
+	if (o->seal && seal_lacks())
+		die(GN_EXIT_USAGE, "--seal: %s", seal_lacks());
 	g->board_fd = memfd("gnomon-board", sizeof(*b));
 	/* nobody who gets hold of the descriptor can make the others' mappings fault */
 	fcntl(g->board_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
@@ -110,6 +127,7 @@ static void make_board(struct guest *g, const struct options *o, enum gn_mode mo
 	b->set.mode = mode;
 	b->set.flags = (o->stop ? GN_OPT_STOP : 0) | (o->strict ? GN_OPT_STRICT : 0) |
 		       (o->stats ? GN_OPT_STATS : 0) | (o->no_follow ? GN_OPT_NO_FOLLOW : 0) | (o->ibt ? GN_OPT_IBT : 0) | o->knobs |
+		       (o->seal ? GN_OPT_SEAL : 0) |
 		       (has_fast_pext() && !o->no_pext ? GN_OPT_PEXT : 0) |
 		       (has_quick_loop() && !o->no_loop ? GN_OPT_LOOP : 0);
 	b->set.policy = o->policy;

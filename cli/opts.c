@@ -60,6 +60,8 @@ static void knob(const struct command *cmd, struct options *o, const char *s)
 		o->no_pext = true;
 	else if (!strcmp(s, "noloop"))
 		o->no_loop = true;
+	else if (!strcmp(s, "seal"))
+		o->knobs |= GN_OPT_CHAOS_SEAL;
 	else if (!strcmp(s, "far"))
 		o->knobs |= GN_OPT_CHAOS_FAR;
 	else if (!strncmp(s, "fault=", 6))
@@ -135,6 +137,7 @@ static void apply(const struct command *cmd, struct options *o, enum opt_id id, 
 	case O_ENABLE: o->enable = enable_of(cmd, arg); break;
 	case O_ENGINE: o->engine = engine_of(cmd, arg); break;
 	case O_IBT: o->ibt = true; break;
+	case O_SEAL: o->seal = true; break;
 	case O_DENY_LIST: o->deny_list = arg; break;
 	case O_REPORT: o->report = arg; break;
 	case O_JSON_FD: o->json_fd = number(cmd, "--json-fd", arg, 0, 1 << 20); break;

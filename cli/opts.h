@@ -43,6 +43,7 @@ struct options {
 	enum engine engine; /* run */
 	bool tuned;     /* a knob was given */
 	bool ibt;       /* check, run */
+	bool seal;      /* protect */
 	uint32_t knobs; /* GN_OPT_CHAOS_* */
 	bool no_pext;   /* as if the CPU had no PEXT */
 	bool no_loop;   /* as if its LOOP were slow */

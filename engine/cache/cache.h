@@ -21,6 +21,7 @@ enum thunk {
 	THUNK_CMISS,         /* the same for an indirect call */
 	THUNK_SYSCALL,
 	THUNK_EMUL,          /* instruction the engine executes itself */
+	THUNK_SEALED,        /* every exit of sealed code: exit id in eax, rax in SLOT_OPEN_RAX */
 	THUNK_COUNT,
 };
 #define THUNK_SIZE 16
@@ -53,6 +54,7 @@ extern u64 cache_seg_size;
 /* which borrowed registers are at home */
 #define RES_R10_HOME 1
 #define RES_R11_HOME 2
+#define RES_HOME (RES_R10_HOME | RES_R11_HOME)
 #define RES_STEP 4 /* not a residency: a block of one instruction, for a guest that single-steps (cpu/step.c) */
 
 /* nor is this: with --ibt what a branch with NOTRACK goes to has ways in of its own, and a first block that goes on in others */
@@ -84,14 +86,16 @@ struct block {
 	u32 entry[BLOCK_ENTRIES]; /* offsets of the indirect entries, 0 = none yet */
 };
 
-enum exit_kind { EXIT_JMP, EXIT_CALL, EXIT_ICALL, EXIT_IJMP, EXIT_SYSCALL, EXIT_EMUL };
+/* NOTE and NOTED are sealed code's: in front of an instruction that changes RSP, and behind it */
+enum exit_kind { EXIT_JMP, EXIT_CALL, EXIT_ICALL, EXIT_IJMP, EXIT_SYSCALL, EXIT_EMUL, EXIT_NOTE, EXIT_NOTED };
 
 /* 16 bytes: there are five of them to a block */
 struct exit {
 	s32 delta;     /* see exit_target(); ICALL, IJMP: low half of the last target seen */
 	u32 to;        /* block it is linked to, 0 = its stub */
 	u32 next_in;
-	u16 site;      /* offset in the block's host code of the rel32; SYSCALL/EMUL: of where the block goes on */
+	u16 site;      /* offset in the block's host code of the rel32; SYSCALL/EMUL: of where the block goes on. Sealed code: always
+			* of the rel32, behind which it goes on */
 	u16 index : 7; /* among the block's exits */
 	u16 kind : 3, res : 2;
 	u16 wraps : 1; /* delta is 4 GiB off */

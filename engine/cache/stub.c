@@ -5,6 +5,8 @@
  *	mov r10d, EXIT    (a call: r11d; where r10 is taken: mov dword gs:[SLOT_EXIT], EXIT)
  *	jmp thunk
  *
+ * In sealed code (docs/architecture.md) every exit has one, which saves rax first: mov gs:[SLOT_OPEN_RAX], rax; mov eax, EXIT.
+ *
  * A block's stubs stand in one piece, in the order of its exits, and live as long as it does, so that a thread on its
  * way through one never finds it changed. Called with cache_lock held. A thread interrupted in a stub is stepped on
  * to the engine: nothing here changes guest state.
@@ -14,16 +16,27 @@
 
 #define BY_REGISTER 11
 #define BY_MEMORY 17
+#define SEALED 19
 
 /* 0: none. An indirect call goes through the thread's table, the others are not linked. */
 static u32 stub_size(const struct exit *x)
 {
+	if (unlikely(xlate_opts.sealed))
+		return SEALED;
 	switch (x->kind) {
 	case EXIT_JMP: return x->res & RES_R10_HOME ? BY_MEMORY : BY_REGISTER;
 	case EXIT_CALL: return BY_REGISTER;
 	case EXIT_IJMP: return BY_MEMORY;
 	}
 	return 0;
+}
+
+static void emit_sealed(struct emit *e, struct arena *a, const struct exit *x)
+{
+	mov_slot_r(e, SLOT_OPEN_RAX, 0);
+	emit8(e, 0xb8); /* mov eax, EXIT */
+	emit32(e, exit_id(x));
+	jmp_rel32(e, arena_thunk(a, THUNK_SEALED));
 }
 
 static void emit_stub(struct emit *e, struct arena *a, const struct exit *x)
@@ -60,7 +73,7 @@ bool cache_stubs_make(struct block *b)
 		if (!stub_size(x))
 			continue;
 		cache_point_near(b, x, e.p);
-		emit_stub(&e, a, x);
+		(xlate_opts.sealed ? emit_sealed : emit_stub)(&e, a, x);
 	}
 	BUG_ON(e.p != e.limit);
 	return true;

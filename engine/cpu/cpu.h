@@ -25,6 +25,7 @@ void cpu_exit_jmiss(void);
 void cpu_exit_cmiss(void);
 void cpu_exit_syscall(void);
 void cpu_exit_emul(void);
+void cpu_exit_sealed(void);
 void cpu_from_signal(void);
 void cpu_from_fault(void);
 void cpu_resume(void);
@@ -34,6 +35,16 @@ long cpu_host_clone(u64 flags, u64 stack, u64 ptid, u64 ctid, u64 tls, struct vc
 long cpu_host_clone3(struct kclone_args *ca, size_t size, struct vcpu *child);
 void __noreturn cpu_free_and_exit(void *base, size_t size, int status);
 void __noreturn cpu_leave_and_exit(int status);
+
+/* run.c, from enter.S: an exit that is not linked, a system call, an instruction of the engine's */
+void cpu_on_exit(struct vcpu *v);
+void cpu_on_syscall(struct vcpu *v);
+void cpu_on_emul(struct vcpu *v);
+void cpu_on_sealed(struct vcpu *v); /* sealed.c: any of these */
+/* what SLOT_EXIT says; only cpu_on_jmiss() may be reached without one. Good until the thread goes outside */
+u32 cpu_take_exit(struct vcpu *v);
+/* where cpu_resume goes, and in which residency */
+void cpu_resume_at(struct vcpu *v, u8 *host, u8 res);
 
 /* the shadow stack is the guest's own memory, as the ABI has it */
 static inline bool cpu_abi_stack(const struct vcpu *v)
@@ -202,8 +213,13 @@ bool violation_endbr(struct vcpu *v, gaddr_t from);
 /* stats.c: TSC ticks with --stats, else 0 */
 u64 cpu_stats_clock(void);
 
+/* sealed.c: gives back what it keeps of the thread */
+void sealed_free(struct vcpu *v);
+
 /* emul.c: executes the instruction at v->rip that the translator gave to the engine */
 void emul_insn(struct vcpu *v);
+/* and what it is; INSN_INVALID where nothing can be read */
+void emul_fetch(struct vcpu *v, struct insn *in, u8 code[16]);
 /* emul_pkru.c: PKRU as the guest sees it, and has it set; where rt_pkey.kept */
 u32 cpu_pkru(const struct vcpu *v);
 void cpu_pkru_set(struct vcpu *v, u32 pkru);

@@ -86,7 +86,7 @@ static void unknown(struct vcpu *v, const struct insn *in, const u8 *code)
 	emul_ud(v);
 }
 
-static void fetch(struct vcpu *v, struct insn *in, u8 code[16])
+void emul_fetch(struct vcpu *v, struct insn *in, u8 code[16])
 {
 	size_t n = 15;
 
@@ -108,7 +108,7 @@ bool emul_faulting_transfer(struct vcpu *v)
 	struct insn in;
 	u8 code[16];
 
-	fetch(v, &in, code);
+	emul_fetch(v, &in, code);
 	if (in.class != INSN_CALL && in.class != INSN_CALL_IND && in.class != INSN_RET)
 		return false;
 	emul_insn(v);
@@ -120,7 +120,7 @@ void emul_insn(struct vcpu *v)
 	struct insn in;
 	u8 code[16];
 
-	fetch(v, &in, code);
+	emul_fetch(v, &in, code);
 	if (in.class == INSN_CPUID)
 		emul_cpuid(v, &in);
 	else if (in.class == INSN_XBEGIN)

@@ -152,8 +152,11 @@ bool emul_near(struct vcpu *v, const struct insn *in, const u8 *code)
 {
 	u64 next = v->rip + in->len, target = in->target;
 
-	if ((in->class == INSN_CALL_IND || in->class == INSN_JMP_IND) && !branch_operand(v, in, code, &target))
-		return true;
+	if (in->class == INSN_CALL_IND || in->class == INSN_JMP_IND) {
+		if (!branch_operand(v, in, code, &target))
+			return true;
+		v->target = target; /* as the templates leave it, for switcher_find() */
+	}
 	if (in->class == INSN_CALL)
 		near_call(v, target, next, target != next);
 	else if (in->class == INSN_CALL_IND)

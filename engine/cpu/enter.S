@@ -36,7 +36,7 @@
 	mov	gs:[SLOT_TSP], r11
 	LEAVE_TSP \fn
 .endm
-.macro LEAVE_TSP fn
+.macro LEAVE_TSP fn, open
 	SAVE_GPRS
 	mov	gs:[SLOT_GREG(4)], rsp
 	mov	rsp, gs:[SLOT_ENGINE_SP]
@@ -47,7 +47,9 @@
 	push	2
 	popfq
 1:	cld
+	.ifb \open
 	PKEY_OPEN
+	.endif
 	mov	rdi, gs:[SLOT_SELF]
 	xor	ebp, ebp
 	call	\fn
@@ -103,6 +105,20 @@ ENTRY cpu_exit_syscall
 	LEAVE	cpu_on_syscall
 ENTRY cpu_exit_emul
 	LEAVE	cpu_on_emul
+ENTRY cpu_exit_sealed	/* eax: the exit. What SLOT_OPEN_x hold may be changed by the guest, which spoils its own registers */
+	mov	gs:[SLOT_OPEN_RCX], rcx
+	mov	gs:[SLOT_OPEN_RDX], rdx
+	mov	gs:[SLOT_OPEN_RBX], rbx
+	mov	ebx, eax
+	PKEY_OPEN_QUIETLY
+	mov	gs:[SLOT_EXIT], ebx
+	mov	rax, gs:[SLOT_OPEN_RAX]
+	mov	rcx, gs:[SLOT_OPEN_RCX]
+	mov	rdx, gs:[SLOT_OPEN_RDX]
+	mov	rbx, gs:[SLOT_OPEN_RBX]
+	mov	gs:[SLOT_GREG(10)], r10
+	mov	gs:[SLOT_GREG(11)], r11
+	LEAVE_TSP cpu_on_sealed, opened
 
 /* host handlers come here with rsp = engine stack and everything in the vcpu */
 ENTRY cpu_from_signal
@@ -134,9 +150,9 @@ cpu_resume_check:
 	xchg	gs:[SLOT_OUTSIDE], eax	/* inside; and a fence in front of the look at what is pending: cpu/stop.h */
 	cmp	dword ptr gs:[SLOT_PENDING], 0
 	jne	cpu_resume_pending
-	PKEY_CLOSE
 	push	qword ptr gs:[SLOT_RFLAGS]
 	popfq
+	PKEY_CLOSE_QUIETLY
 	mov	rax, gs:[SLOT_GREG(0)]
 	mov	rcx, gs:[SLOT_GREG(1)]
 	mov	rdx, gs:[SLOT_GREG(2)]

@@ -5,6 +5,7 @@
  * they are. It goes by its own last instructions: the kit is free once `left` is set, behind which the thread
  * touches no memory any more.
  */
+#include <linux/mman.h>
 #include "cpu/cpu.h"
 #include "gnomon/board.h"
 #include "rt/engine.h"
@@ -34,6 +35,8 @@ static struct vcpu *region_new(void)
 
 	if (!v)
 		return NULL;
+	rt_pkey_seal(v, SLOT_OPEN, PROT_READ | PROT_WRITE);
+	rt_pkey_seal((u8 *)v + VCPU_SIZE, REGION - VCPU_SIZE, PROT_READ | PROT_WRITE);
 	region_setup(v);
 	v->tables_epoch = cache_epoch;
 	cpu_tables_init(v);
@@ -69,6 +72,7 @@ static void refresh(struct vcpu *v)
 {
 	struct itable jumps = v->jumps, calls = v->calls;
 	struct shstk stack = v->kit_stack;
+	struct sealed *sealed = v->sealed;
 	u64 epoch = v->tables_epoch;
 
 	memset(v, 0, sizeof(*v));
@@ -77,6 +81,7 @@ static void refresh(struct vcpu *v)
 	v->jumps = jumps;
 	v->calls = calls;
 	v->kit_stack = stack;
+	v->sealed = sealed;
 	v->tables_epoch = epoch;
 }
 
@@ -138,6 +143,7 @@ void kit_put(struct vcpu *v)
 	if (keep(v, 1))
 		return;
 	kit_drop_stack(v);
+	sealed_free(v);
 	rt_unmap(v, REGION);
 }
 
@@ -146,6 +152,7 @@ void __noreturn kit_leave(struct vcpu *v, int status)
 	if (keep(v, 0))
 		cpu_leave_and_exit(status);
 	kit_drop_stack(v);
+	sealed_free(v);
 	rt_disown_range(v, REGION);
 	cpu_free_and_exit(v, REGION, status);
 }

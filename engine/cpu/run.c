@@ -84,7 +84,7 @@ static struct block *build_store(struct vcpu *v, const struct xlate_source *s, u
 }
 
 /* What a guest that single-steps runs next, and nothing else. A store into its own page goes ahead unguarded, as above */
-static struct block *build_step(struct vcpu *v, const struct xlate_source *s)
+static struct block *build_step(struct vcpu *v, const struct xlate_source *s, u8 res)
 {
 	bool one = xlate_opts.one_insn;
 	struct block *b;
@@ -93,10 +93,10 @@ static struct block *build_step(struct vcpu *v, const struct xlate_source *s)
 		cpu_up.guard_code(PAGE_DOWN(s->pc));
 	v->store_at = 0;
 	xlate_opts.one_insn = true;
-	b = xlate_block(s, RES_STEP);
+	b = xlate_block(s, res);
 	if (!b) {
 		flush_everything(v);
-		b = xlate_block(s, RES_STEP);
+		b = xlate_block(s, res);
 	}
 	xlate_opts.one_insn = one;
 	if (b && b->flags & BLOCK_STRADDLE)
@@ -158,7 +158,7 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 			s.avail = 16;
 			s.straddle = NULL;
 		}
-		b = build_step(v, &s);
+		b = build_step(v, &s, res);
 		if (!b)
 			no_memory(pc);
 		return b;
@@ -229,10 +229,10 @@ struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
 
 struct block *cpu_build_step(struct vcpu *v, const u8 *code)
 {
-	struct block *b = cache_find(v->rip, RES_STEP);
+	struct block *b = cache_find(v->rip, RES_STEP | xlate_first_res());
 
 	v->step.code = code;
-	return b ? b : cpu_build(v, v->rip, RES_STEP);
+	return b ? b : cpu_build(v, v->rip, RES_STEP | xlate_first_res());
 }
 
 /* [holds: cache_lock] host entry for pc; NULL where the guest cannot execute. *b may be NULL for an entry inside */
@@ -251,7 +251,7 @@ static u8 *entry_of(struct vcpu *v, gaddr_t pc, u8 res, struct block **b)
 	return *b ? block_host(*b) : NULL;
 }
 
-static void resume_at(struct vcpu *v, u8 *host, u8 res)
+void cpu_resume_at(struct vcpu *v, u8 *host, u8 res)
 {
 	v->resume = (u64)host;
 	v->resume_r11 = res & RES_R11_HOME ? v->gregs[R11] : v->twin_sp;
@@ -297,17 +297,16 @@ void cpu_prepare(struct vcpu *v)
 		v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
 		cpu_lock_cache(v);
 		chaos(v);
-		host = entry_of(v, v->rip, 0, &b);
+		host = entry_of(v, v->rip, xlate_first_res(), &b);
 		cache_unlock();
 		if (host)
 			break;
 		fetch_fault(v);
 	}
-	resume_at(v, host, 0);
+	cpu_resume_at(v, host, xlate_first_res());
 }
 
-/* what SLOT_EXIT says; only cpu_on_jmiss() may be reached without one. Good until the thread goes outside */
-static u32 take_exit_id(struct vcpu *v)
+u32 cpu_take_exit(struct vcpu *v)
 {
 	u32 id = v->exit_id;
 
@@ -316,10 +315,9 @@ static u32 take_exit_id(struct vcpu *v)
 }
 
 /* an exit nobody has linked yet */
-void cpu_on_exit(struct vcpu *v);
 void cpu_on_exit(struct vcpu *v)
 {
-	struct exit *x = cache_exit(take_exit_id(v));
+	struct exit *x = cache_exit(cpu_take_exit(v));
 	u64 generation = cache_generation;
 	struct block *b;
 	u8 *host;
@@ -347,7 +345,7 @@ void cpu_on_exit(struct vcpu *v)
 	}
 	cache_unlock();
 	if (host) {
-		resume_at(v, host, res);
+		cpu_resume_at(v, host, res);
 		return;
 	}
 	fetch_fault(v);
@@ -364,24 +362,22 @@ static struct behind behind(u32 id)
 {
 	struct exit *x = cache_exit(id);
 
-	return (struct behind){ exit_target(x), (u64)exit_site(exit_block(x), x) };
+	return (struct behind){ exit_target(x), (u64)exit_site(exit_block(x), x) + (xlate_opts.sealed ? 4 : 0) };
 }
 
 /* if the block is dead by now, PEND_STALE or PEND_FLUSH says so at cpu_resume */
 static void go_on_behind(struct vcpu *v, const struct behind *to)
 {
 	if (v->rip == to->rip) {
-		v->resume = to->host;
-		v->resume_r11 = v->twin_sp;
+		cpu_resume_at(v, (u8 *)to->host, xlate_first_res());
 	} else {
 		cpu_prepare(v);
 	}
 }
 
-void cpu_on_syscall(struct vcpu *v);
 void cpu_on_syscall(struct vcpu *v)
 {
-	struct behind next = behind(take_exit_id(v));
+	struct behind next = behind(cpu_take_exit(v));
 
 	v->rip = next.rip;
 	cpu_go_outside(v);
@@ -392,19 +388,13 @@ void cpu_on_syscall(struct vcpu *v)
 	go_on_behind(v, &next);
 }
 
-void cpu_on_emul(struct vcpu *v);
 void cpu_on_emul(struct vcpu *v)
 {
-	u32 id = take_exit_id(v);
+	u32 id = cpu_take_exit(v);
 	struct block *b = exit_block(cache_exit(id));
 	struct behind next = behind(id);
-	struct recipe_walk w;
 
-	v->rip = 0;
-	recipe_walk_init(&w, b);
-	while (recipe_walk_next(&w))
-		if (w.glen && b->pc + w.goff + w.glen == next.rip)
-			v->rip = b->pc + w.goff;
+	v->rip = recipe_insn_before(b, next.rip);
 	BUG_ON(!v->rip);
 	cpu_go_outside(v);
 	emul_insn(v);

@@ -53,6 +53,8 @@ static long map_span(struct span a, int prot)
 	long p = map_at(a.lo, a.hi - a.lo, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED);
 
 	rt_own_range((void *)a.lo, a.hi - a.lo);
+	if (!sys_failed(p))
+		rt_pkey_seal((void *)a.lo, a.hi - a.lo, prot);
 	return p;
 }
 
@@ -90,6 +92,8 @@ static long fill_alias(const struct shstk *s)
 	u64 size = s->hi - s->lo;
 	long p = sys5(__NR_mremap, s->lo, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, s->alias);
 
+	if (!sys_failed(p))
+		rt_pkey_seal((void *)s->alias, size, PROT_READ | PROT_WRITE);
 	return sys_failed(p) ? p : sys3(__NR_mprotect, s->alias - GUARD, GUARD, PROT_NONE);
 }
 
@@ -214,6 +218,7 @@ void shstk_fork_child(struct vcpu *v, struct shstk_copy *c)
 	}
 	p = sys5(__NR_mremap, c->map, 0, c->size, fixed, v->home.alias);
 	BUG_ON((u64)p != v->home.alias);
+	rt_pkey_seal((void *)v->home.alias, c->size, PROT_READ | PROT_WRITE);
 	p = sys5(__NR_mremap, c->map, c->size, c->size, fixed, v->home.lo);
 	BUG_ON((u64)p != v->home.lo);
 	sys3(__NR_mprotect, v->home.lo, c->size, PROT_READ);

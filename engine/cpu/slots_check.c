@@ -30,4 +30,4 @@ SAME(SLOT_SLICE, slice_pc);
 SAME(SLOT_RSEQ, rseq_field);
 SAME(SLOT_RSEQ_USED, rseq_used);
 SAME(SLOT_RSEQ_NONE, rseq_none);
-_Static_assert(sizeof(struct vcpu) <= VCPU_SIZE, "VCPU_SIZE");
+_Static_assert(sizeof(struct vcpu) <= SLOT_OPEN, "SLOT_OPEN");

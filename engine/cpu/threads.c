@@ -49,7 +49,7 @@ static void wire_thunks(void)
 {
 	static void (*const to[THUNK_COUNT])(void) = {
 		cpu_exit_res0, cpu_exit_res1, cpu_exit_res2, cpu_exit_res3, cpu_exit_call, cpu_exit_ret_slow,
-		cpu_exit_jmiss, cpu_exit_cmiss, cpu_exit_syscall, cpu_exit_emul,
+		cpu_exit_jmiss, cpu_exit_cmiss, cpu_exit_syscall, cpu_exit_emul, cpu_exit_sealed,
 	};
 
 	for (int i = 0; i < THUNK_COUNT; i++)
@@ -71,6 +71,7 @@ struct vcpu *cpu_first_thread(void)
 	xlate_opts.ibt = eng.set.flags & GN_OPT_IBT;
 	xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
 	xlate_opts.pkru = rt_pkey.kept;
+	xlate_opts.sealed = eng_sealed();
 	xlate_opts.all_far = eng.set.flags & GN_OPT_CHAOS_FAR;
 	if (cache_init(eng.set.flags & GN_OPT_CHAOS_TINY))
 		return NULL;

@@ -94,6 +94,7 @@ struct vcpu {
 	void *sig_room;          /* CPU_SIG_ROOM bytes for sig/, in the same reservation as this */
 	struct shstk kit_stack;  /* made for this kit; not in use by a vfork child, which has its parent's */
 	bool foreign_stack;      /* it is the parent's process': shared memory goes through a fork */
+	struct sealed *sealed;   /* what sealed.c keeps; stays with the kit */
 	u64 tables_epoch;        /* on no list: the cache_epoch that its tables are right for */
 	u64 birth;               /* clone flags it was made with */
 	gaddr_t clear_tid;       /* set_tid_address: the kernel writes there when the thread ends */

@@ -27,26 +27,12 @@ struct guest_msg { /* struct msghdr */
 };
 #define MMSG_STRIDE (sizeof(struct guest_msg) + 8)
 
-long kern_for_guest(long nr, const u64 a[6])
-{
-	u32 pkru;
-	long r;
-
-	if (likely(!rt_pkey.kept))
-		return sys_6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-	pkru = rt_pkru();
-	rt_pkru_set(pkru | rt_pkey.closed);
-	r = sys_6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-	rt_pkru_set(pkru);
-	return r;
-}
-
 long kern_host(struct vcpu *v, long nr, const u64 a[6])
 {
 	if (kern_syscalls[nr].flags & SYSF_SLEEP)
 		return sig_safe_syscall(v, nr, a);
 	if (kern_syscalls[nr].flags & SYSF_OUT)
-		return kern_for_guest(nr, a);
+		return rt_syscall_for_guest(nr, a);
 	return sys_6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 

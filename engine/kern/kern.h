@@ -63,8 +63,6 @@ bool kern_vsyscall(struct vcpu *v);     /* cpu_up.vsyscall (vsyscall.c) */
 long kern_int80(struct vcpu *v, u32 nr); /* cpu_up.int80 (sys_int80.c) */
 /* the host's call of a handler's own number: sleeps interruptibly where the table says so */
 long kern_host(struct vcpu *v, long nr, const u64 a[6]);
-/* one that does not sleep and may write to guest memory: not to what has the engine's protection key */
-long kern_for_guest(long nr, const u64 a[6]);
 /* a result into guest memory */
 static inline long kern_put(gaddr_t to, const void *from, size_t n)
 {

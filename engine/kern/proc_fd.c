@@ -156,7 +156,7 @@ static long filtered(struct vcpu *v, const u64 a[6], u32 name)
 	long nr = (u32)v->gregs[RAX], n;
 
 	do {
-		n = kern_for_guest(nr, a);
+		n = rt_syscall_for_guest(nr, a);
 		if (n <= 0 || likely(!seems_ours(a[1], n, name)) || !proc_is_fd_dir(v, (int)a[0]))
 			return n;
 		n = take_out(a[1], n, name);

@@ -140,5 +140,5 @@ SYSCALL(arch_prctl)
 	case ARCH_CET_STATUS ... ARCH_CET_LAST:
 		return -EINVAL;
 	}
-	return kern_for_guest(__NR_arch_prctl, a);
+	return rt_syscall_for_guest(__NR_arch_prctl, a);
 }

@@ -126,7 +126,7 @@ SYSCALL(fcntl)
 	/* everything but waiting for locks returns at once */
 	if (cmd == F_SETLKW || cmd == F_OFD_SETLKW)
 		return sig_safe_syscall(v, __NR_fcntl, a);
-	return kern_for_guest(__NR_fcntl, a);
+	return rt_syscall_for_guest(__NR_fcntl, a);
 }
 
 SYSCALL(close_range)

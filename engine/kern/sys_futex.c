@@ -62,7 +62,7 @@ static long unlock(struct vcpu *v, const u64 a[6], u32 op, u32 bits)
 	if (!bits || word & 3)
 		return -EINVAL;
 	if (good && bits == ALL_BITS) {
-		r = kern_for_guest(__NR_futex, wake);
+		r = rt_syscall_for_guest(__NR_futex, wake);
 		/* EINVAL: who waits there wants a PI lock. The store is done */
 		if (r < 0 && r != -EINVAL)
 			return r;
@@ -83,7 +83,7 @@ static long unlock(struct vcpu *v, const u64 a[6], u32 op, u32 bits)
 static long unlock_pi(struct vcpu *v, const u64 a[6], u32 op)
 {
 	const u64 b[6] = { a[0], FUTEX_UNLOCK_PI | (op & FUTEX_PRIVATE_FLAG) };
-	long r = kern_for_guest(__NR_futex, b);
+	long r = rt_syscall_for_guest(__NR_futex, b);
 
 	if (r < 0)
 		return r;

@@ -41,7 +41,7 @@ SYSCALL(prctl)
 			return get_auxv(a);
 		break;
 	}
-	return kern_for_guest(__NR_prctl, a);
+	return rt_syscall_for_guest(__NR_prctl, a);
 }
 
 SYSCALL(io_uring_setup)

@@ -241,13 +241,13 @@ static long __attribute__((noinline)) readlink_look(struct vcpu *v, const u64 a[
 
 SYSCALL(readlink)
 {
-	return unlikely(needs_look(a[0])) ? readlink_look(v, a, 0, AT_FDCWD) : kern_for_guest(__NR_readlink, a);
+	return unlikely(needs_look(a[0])) ? readlink_look(v, a, 0, AT_FDCWD) : rt_syscall_for_guest(__NR_readlink, a);
 }
 
 SYSCALL(readlinkat)
 {
 	return unlikely(needs_look(a[1])) ? readlink_look(v, a, 1, (int)a[0]) :
-					    kern_for_guest(__NR_readlinkat, a);
+					    rt_syscall_for_guest(__NR_readlinkat, a);
 }
 
 /* ---- open ---- */

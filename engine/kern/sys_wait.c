@@ -34,7 +34,7 @@ SYSCALL(wait4)
 	long r;
 
 	do
-		r = sig_safe_syscall(v, __NR_wait4, b);
+		r = sig_safe_syscall_own(v, __NR_wait4, b);
 	while (r > 0 && !seen(v, (int)r, &status, false));
 	if (r > 0 && (kern_put(a[1], &status, 4) || kern_put(a[3], &ru, sizeof(ru))))
 		return -EFAULT;
@@ -51,7 +51,7 @@ SYSCALL(waitid)
 
 	do {
 		memset(info, 0, sizeof(info));
-		r = sig_safe_syscall(v, __NR_waitid, b);
+		r = sig_safe_syscall_own(v, __NR_waitid, b);
 		if (r || !info[0])
 			break;
 		status = info[2] == CLD_TRAPPED_ ? STOPPED(info[6]) : info[2] <= 3 ? 0 : 0xffff;

@@ -54,6 +54,12 @@ struct engine {
 
 extern struct engine eng;
 
+/* translated code writes nothing that is the engine's: `protect --seal`, or the test mode */
+static inline bool eng_sealed(void)
+{
+	return eng.set.flags & (GN_OPT_SEAL | GN_OPT_CHAOS_SEAL);
+}
+
 /* a descriptor of the engine's, which the guest must neither see nor touch */
 static inline bool eng_owns_fd(int fd)
 {

@@ -15,14 +15,16 @@
 	cmpl	$0, rt_pkey+RT_PKEY_KEPT(%rip)
 	je	\to
 	mov	%rdx, %r8
+	lea	1f(%rip), %rax
+	push	%rax			/* now: this stack may have the key, too */
 	xor	%ecx, %ecx
 	rdpkru				/* of the engine's key it is 0 */
 	mov	%eax, %r9d
 	or	rt_pkey+RT_PKEY_CLOSED(%rip), %eax
 	wrpkru
 	mov	%r8, %rdx
-	call	\to
-	mov	%rax, %r8
+	jmp	\to
+1:	mov	%rax, %r8
 	mov	%r9d, %eax
 	xor	%ecx, %ecx
 	xor	%edx, %edx
@@ -60,6 +62,42 @@ rt_copy_from_guest:
 	xor	%eax, %eax
 	ret
 	.size	rt_copy_from_guest, . - rt_copy_from_guest
+
+	.globl	rt_syscall_for_guest
+	.hidden	rt_syscall_for_guest
+	.type	rt_syscall_for_guest, @function
+	/* long rt_syscall_for_guest(nr rdi, args rsi): nothing is stored between the two WRPKRU, this stack may have the key */
+	.p2align 4
+rt_syscall_for_guest:
+	push	%rbx
+	mov	rt_pkey+RT_PKEY_CLOSED(%rip), %ebx
+	mov	%rsi, %r11
+	test	%ebx, %ebx
+	jz	1f
+	xor	%ecx, %ecx
+	rdpkru				/* of the engine's key it is 0 */
+	or	%eax, %ebx
+	xchg	%eax, %ebx		/* ebx: as it was */
+	wrpkru
+1:	mov	%rdi, %rax
+	mov	(%r11), %rdi
+	mov	8(%r11), %rsi
+	mov	16(%r11), %rdx
+	mov	24(%r11), %r10
+	mov	32(%r11), %r8
+	mov	40(%r11), %r9
+	syscall
+	cmpl	$0, rt_pkey+RT_PKEY_CLOSED(%rip)
+	je	2f
+	mov	%rax, %r8
+	mov	%ebx, %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	wrpkru
+	mov	%r8, %rax
+2:	pop	%rbx
+	ret
+	.size	rt_syscall_for_guest, . - rt_syscall_for_guest
 
 	.globl	rt_str_from_guest
 	.hidden	rt_str_from_guest

@@ -16,9 +16,9 @@ __asm__(".section .rodata\n\t"
 	".globl rt_pkey\n\t"
 	".hidden rt_pkey\n\t"
 	".balign 16\n"
-	"rt_pkey: .skip 16\n\t"
+	"rt_pkey: .skip 20\n\t"
 	".previous");
-_Static_assert(sizeof(struct rt_pkey) == 16, "rt_pkey");
+_Static_assert(sizeof(struct rt_pkey) == 20, "rt_pkey");
 _Static_assert(offsetof(struct rt_pkey, kept) == RT_PKEY_KEPT && offsetof(struct rt_pkey, closed) == RT_PKEY_CLOSED,
 	       "pkey_asm.h");
 
@@ -52,7 +52,7 @@ static long last_key(void)
 	return key;
 }
 
-void rt_pkey_init(void)
+void rt_pkey_init(bool seal)
 {
 	u8 *lo = (u8 *)PAGE_DOWN((u64)&rt_pkey), *hi = (u8 *)PAGE_UP((u64)(&rt_pkey + 1));
 	struct rt_pkey *to = (struct rt_pkey *)&rt_pkey;
@@ -68,6 +68,7 @@ void rt_pkey_init(void)
 	p.key = (int)key;
 	p.kept = 3u << 2 * key | 3;
 	p.closed = DENY_WRITE << 2 * key;
+	p.sealed = seal;
 	if (sys3(__NR_mprotect, lo, hi - lo, PROT_READ | PROT_WRITE)) {
 		sys1(__NR_pkey_free, key);
 		return;
@@ -83,6 +84,12 @@ void rt_pkey_tag(const void *p, size_t size, int prot)
 	/* where that fails, for want of memory, the piece stays as it would be without keys */
 	if (unlikely(rt_pkey.kept))
 		(void)sys4(__NR_pkey_mprotect, p, size, prot, rt_pkey.key);
+}
+
+void rt_pkey_seal(const void *p, size_t size, int prot)
+{
+	if (unlikely(rt_pkey.sealed))
+		rt_pkey_tag(p, size, prot);
 }
 
 u32 rt_pkru_at(void)

@@ -18,13 +18,16 @@ struct rt_pkey {
 	u32 closed; /* what they are while guest code runs */
 	u32 start;  /* PKRU where a program or a handler begins */
 	int key;
+	u32 sealed; /* memory that translated code writes, too, has the key: it is sealed code (docs/architecture.md) */
 };
 extern const struct rt_pkey rt_pkey; /* kept == 0: there are no keys */
 
-/* in the first thread, before it maps anything */
-void rt_pkey_init(void);
+/* in the first thread, before it maps anything. `seal`: where there are keys, rt_pkey_seal() gives them */
+void rt_pkey_init(bool seal);
 /* this memory, which has protection `prot`, is written by the engine alone */
 void rt_pkey_tag(const void *p, size_t size, int prot);
+/* the same, and by translated code if that is not sealed */
+void rt_pkey_seal(const void *p, size_t size, int prot);
 
 /* where PKRU stands in what XSAVE stores, and the bit for it in the header there */
 u32 rt_pkru_at(void);

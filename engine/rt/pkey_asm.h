@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PKRU on the ways into the engine and out of it (rt/pkey.h), for assembly in Intel syntax. Each changes rax, rcx, rdx, rsi
- * and the flags.
+ * PKRU on the ways into the engine and out of it (rt/pkey.h), for assembly in Intel syntax. Each changes rax, rcx, rdx; the
+ * first two rsi and the flags as well. None touches the stack.
  */
 #ifndef GNOMON_RT_PKEY_ASM_H
 #define GNOMON_RT_PKEY_ASM_H
@@ -33,6 +33,32 @@
 	rdpkru
 	and	eax, esi
 	or	eax, [rip+rt_pkey+RT_PKEY_CLOSED]
+	wrpkru
+9:
+.endm
+
+/* The same with the flags as they are. PKRU's kept bits are 0 in the engine, and `closed` in the cache */
+.macro PKEY_CLOSE_QUIETLY
+	mov	ecx, [rip+rt_pkey+RT_PKEY_KEPT]
+	jrcxz	9f
+	mov	ecx, 0
+	rdpkru
+	mov	ecx, [rip+rt_pkey+RT_PKEY_CLOSED]
+	lea	eax, [rax+rcx]
+	mov	ecx, 0
+	wrpkru
+9:
+.endm
+.macro PKEY_OPEN_QUIETLY
+	mov	ecx, [rip+rt_pkey+RT_PKEY_KEPT]
+	jrcxz	9f
+	mov	ecx, 0
+	rdpkru
+	mov	ecx, [rip+rt_pkey+RT_PKEY_CLOSED]
+	not	eax
+	lea	eax, [rax+rcx]
+	not	eax
+	mov	ecx, 0
 	wrpkru
 9:
 .endm

@@ -114,6 +114,9 @@ void rt_ranges_fork_end(void);
 extern u32 rt_fault_nth;
 bool rt_fail_now(void);
 
+/* fault.S: a system call that does not sleep and may write to guest memory: not to what has the engine's protection key */
+long rt_syscall_for_guest(long nr, const u64 args[6]);
+
 /* fault.S/fault.c: copies that survive a bad guest pointer. 0 or -EFAULT. The host SIGSEGV/SIGBUS
  * handler asks rt_fault_fixup(pc): nonzero = continue there. [as-safe] */
 long rt_copy_from_guest(void *dst, gaddr_t src, size_t n) __must_check;

@@ -299,7 +299,7 @@ long sig_exec(struct vcpu *v, int dirfd, const char *path, char *const *argv, ch
 	if (ignored)
 		ignore_ours(v, true);
 	sys4(__NR_rt_sigprocmask, 2, &v->sig->mask, NULL, 8);
-	r = sig_syscall_raw(__NR_execveat, a, &v->pending, &began);
+	r = sig_syscall_raw(__NR_execveat, a, &v->pending, &began, false);
 	host_mask_update(v);
 	cpu_up.alive(v);
 	if (ignored)

@@ -101,7 +101,7 @@ void host_mask_update(struct vcpu *v);
 void sig_host_handler(int signo, u8 *info, struct kucontext *uc);
 void sig_host_entry(void);
 void sig_host_restorer(void);
-long sig_syscall_raw(long nr, const u64 *args, u32 *pending, bool *began);
+long sig_syscall_raw(long nr, const u64 *args, u32 *pending, bool *began, bool own);
 extern const u8 sig_syscall_begin[], sig_syscall_insn[], sig_syscall_interrupted[];
 
 #endif

@@ -80,6 +80,8 @@ void __noreturn sig_die(struct vcpu *v, int signo);
  */
 #define SIG_RESTART (-512L) /* dispatcher: rewind v->rip to the SYSCALL and restore rax */
 long sig_safe_syscall(struct vcpu *v, long nr, const u64 args[6]);
+/* one whose results go to the engine's memory: as it is, the kernel may not write there */
+long sig_safe_syscall_own(struct vcpu *v, long nr, const u64 args[6]);
 
 /* What an interrupted call would have returned inside the kernel: decides, with the handler that is about to
  * run, between SIG_RESTART and -EINTR. Asked by sig_safe_syscall; set by kern_init (the classes are data of kern/) */

@@ -172,7 +172,7 @@ static bool listen(struct vcpu *v)
 			break;
 		if (take(v, TRACED_SAID_INTERRUPT) || !v->traced.on)
 			return false;
-		sig_syscall_raw(__NR_ppoll, none, &v->pending, &began);
+		sig_syscall_raw(__NR_ppoll, none, &v->pending, &began, false);
 	}
 	if (s->mask & BIT(SIGCONT)) { /* it is for later */
 		__atomic_and_fetch(&s->queued, ~BIT(SIGCONT), __ATOMIC_SEQ_CST);

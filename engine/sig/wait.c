@@ -58,14 +58,24 @@ static long decide(struct vcpu *v, long nr, const u64 args[6])
 	}
 }
 
-long sig_safe_syscall(struct vcpu *v, long nr, const u64 args[6])
+static long safe_syscall(struct vcpu *v, long nr, const u64 args[6], bool own)
 {
 	bool began;
-	long ret = sig_syscall_raw(nr, args, &v->pending, &began);
+	long ret = sig_syscall_raw(nr, args, &v->pending, &began, own);
 
 	if (ret != -EINTR)
 		return ret;
 	return began ? decide(v, nr, args) : SIG_RESTART; /* the signal came first: its handler runs, then the call is made */
+}
+
+long sig_safe_syscall(struct vcpu *v, long nr, const u64 args[6])
+{
+	return safe_syscall(v, nr, args, false);
+}
+
+long sig_safe_syscall_own(struct vcpu *v, long nr, const u64 args[6])
+{
+	return safe_syscall(v, nr, args, true);
 }
 
 /*
@@ -83,7 +93,7 @@ long sig_safe_syscall_mask(struct vcpu *v, long nr, const u64 args[6], u64 *mask
 	*mask = s->mask & ~SYNC_SIGNALS;
 	if (s->queued & ~s->mask) /* a fault's, blocked until now */
 		__atomic_or_fetch(&v->pending, PEND_SIGNAL, __ATOMIC_SEQ_CST);
-	ret = sig_syscall_raw(nr, args, &v->pending, &began);
+	ret = sig_syscall_raw(nr, args, &v->pending, &began, false);
 	if (ret == -EINTR && !woken_for_nothing(v) && handler_waits(v, &restarts) && (began || s->queued & old)) {
 		s->saved_mask = old;
 		s->restore_mask = true;
@@ -113,7 +123,7 @@ long sig_timedwait(struct vcpu *v, u64 set, u8 info[128], const s64 timeout[2])
 
 	if (!have) {
 		do
-			ret = sig_syscall_raw(__NR_rt_sigtimedwait, args, &v->pending, &began);
+			ret = sig_syscall_raw(__NR_rt_sigtimedwait, args, &v->pending, &began, true);
 		while (unlikely(action_look) && ret == SIGCHLD && !action_wants_child(v, info));
 		return ret == -EINTR && !began ? SIG_RESTART : ret;
 	}

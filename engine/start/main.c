@@ -155,7 +155,9 @@ static bool map_board(int fd)
 		return false;
 	eng.board = b;
 	eng.set = b->set;
-	rt_pkey_init();
+	rt_pkey_init(eng.set.flags & GN_OPT_SEAL);
+	if (unlikely(eng.set.flags & GN_OPT_SEAL) && !rt_pkey.sealed)
+		rt_die(GN_EXIT_USAGE, "--seal: the kernel gives out no protection key");
 	rt_pkey_tag(b, sizeof(*b), PROT_READ | PROT_WRITE);
 	rt_fault_nth = eng.set.fault_nth;
 	return true;

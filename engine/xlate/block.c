@@ -40,7 +40,7 @@ static void record_exit(struct xl *x, struct block *b, struct exit *ex, const st
 	ex->site = (u16)(p->site - x->start);
 	ex->kind = p->kind & 7u;
 	ex->res = p->res & 3u;
-	if (ex->kind >= EXIT_SYSCALL) /* the id goes into the code; it goes on behind */
+	if (ex->kind >= EXIT_SYSCALL && !xlate_opts.sealed) /* the id goes into the code; it goes on behind */
 		__builtin_memcpy(p->site - 9, &(u32){ exit_id(ex) }, 4);
 }
 
@@ -128,7 +128,7 @@ static bool settle_exits(struct block *b)
 /* the critical section that begins here, if it has a block of its own */
 static u32 critical_run(struct xl *x, u8 res, u8 *flags)
 {
-	struct critical *c = res & RES_STEP ? NULL : critical_at(x->pc);
+	struct critical *c = res & RES_STEP || xlate_opts.sealed ? NULL : critical_at(x->pc);
 	u32 glen;
 
 	if (likely(!c) || !critical_confirm(c))

@@ -8,6 +8,7 @@
  *	op [S + displacement]
  *	mov S, gs:[SLOT_SPILL]          not if S is a borrowed r10
  *
+ * Sealed code borrows no register, and has its own two slots.
  * S is a register the instruction does not name. Without flags nothing can be added to it but another register, so
  * addresses that lea cannot build on top of the GS base take a second one, S2, which is back before the instruction.
  * Recovery reads from this code which register is in which slot (recipe.c). Called by template.c and block.c.
@@ -49,7 +50,7 @@ static int free_reg(const struct insn *in, int besides)
 /* r10 needs the bit that VEX2 does not have, or a REX, which would turn ah ch dh bh into spl bpl sil dil */
 static bool takes_r10(const struct insn *in)
 {
-	if (!is_free(in, G_R10) || in->enc == 1)
+	if (!is_free(in, G_R10) || in->enc == 1 || xlate_opts.sealed)
 		return false;
 	return in->enc || in->rex || (in->modrm >> 3 & 7) < 4;
 }
@@ -152,14 +153,14 @@ static void linear_sum(struct xl *x, const struct insn *in, const struct operand
 {
 	gaddr_t ea = x->pc + in->len + (s64)displacement(x, in);
 
-	mov_slot_r(&x->e, SLOT_TMP, s2);
+	mov_slot_r(&x->e, xl_slot_tmp(), s2);
 	if (in->riprel)
 		lea_const(&x->e, o->s, in->addrsize ? (u32)ea : ea);
 	else
 		lea_addr32(x, in, o);
 	mov_r_slot(&x->e, s2, SLOT_GUEST_GS);
 	lea_add(&x->e, o->s, s2, 0);
-	mov_r_slot(&x->e, s2, SLOT_TMP);
+	mov_r_slot(&x->e, s2, xl_slot_tmp());
 }
 
 /* prefixes up to ModRM, with s in the place of the base */
@@ -210,7 +211,7 @@ static int take_base(struct xl *x, const struct insn *in)
 	if (s == G_R10)
 		xl_away(x, RES_R10_HOME);
 	else
-		mov_slot_r(&x->e, SLOT_SPILL, s);
+		mov_slot_r(&x->e, xl_slot_spill(), s);
 	return s;
 }
 
@@ -219,7 +220,7 @@ static void give_back(struct xl *x, const struct insn *in, int s, bool s2)
 	xl_record(x, s == G_R10 && !s2 ? RK_PLAIN : RK_MEM, in->len);
 	if (s == G_R10)
 		return;
-	mov_r_slot(&x->e, s, SLOT_SPILL);
+	mov_r_slot(&x->e, s, xl_slot_spill());
 	xl_record(x, RK_MEM_END, 0);
 }
 
@@ -263,14 +264,21 @@ static void gs_operand(struct xl *x, const struct insn *in)
 /* an operand in a register that the encoding does not mention: it holds the linear address for as long */
 static void gs_implicit(struct xl *x, const struct insn *in, int reg)
 {
-	xl_away(x, RES_R10_HOME);
-	mov_slot_r(&x->e, SLOT_SPILL, reg);
+	int s2 = xlate_opts.sealed ? free_reg(in, reg) : G_R10;
+
+	if (s2 == G_R10)
+		xl_away(x, RES_R10_HOME);
+	else
+		mov_slot_r(&x->e, xl_slot_tmp(), s2);
+	mov_slot_r(&x->e, xl_slot_spill(), reg);
 	if (in->addrsize) { /* mov r32, r32 */
 		emit8(&x->e, 0x89);
 		emit8(&x->e, (u8)(0xc0 | reg << 3 | reg));
 	}
-	mov_r_slot(&x->e, G_R10, SLOT_GUEST_GS);
-	lea_add(&x->e, reg, G_R10, 0);
+	mov_r_slot(&x->e, s2, SLOT_GUEST_GS);
+	lea_add(&x->e, reg, s2, 0);
+	if (s2 != G_R10)
+		mov_r_slot(&x->e, s2, xl_slot_tmp());
 	for (u32 i = 0; i < in->pfx_off; i++)
 		if (x->code[i] != SEG_GS && x->code[i] != SEG_FS && x->code[i] != ADDRSIZE)
 			emit8(&x->e, x->code[i]);

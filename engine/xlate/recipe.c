@@ -23,6 +23,18 @@ bool recipe_boundary(const struct block *b, gaddr_t pc, u8 res, u32 *off)
 	return false;
 }
 
+gaddr_t recipe_insn_before(const struct block *b, gaddr_t next)
+{
+	struct recipe_walk w;
+	gaddr_t pc = 0;
+
+	recipe_walk_init(&w, b);
+	while (recipe_walk_next(&w))
+		if (w.glen && b->pc + w.goff + w.glen == next)
+			pc = b->pc + w.goff;
+	return pc;
+}
+
 /* how many host instructions of the record at `start` end at or before `pc` */
 static int step_of(const u8 *start, const u8 *pc)
 {
@@ -151,14 +163,14 @@ static void recover_mem(const u8 *p, struct hregs *h, const struct recipe_slots 
 
 	while (p < (u8 *)h->rip) {
 		struct insn in;
-		int reg = slot_move(p, 0x89, SLOT_SPILL);
+		int reg = slot_move(p, 0x89, xl_slot_spill());
 
 		if (reg >= 0)
 			spilled = reg;
-		reg = slot_move(p, 0x89, SLOT_TMP);
+		reg = slot_move(p, 0x89, xl_slot_tmp());
 		if (reg >= 0)
 			tmp = reg;
-		if (slot_move(p, 0x8b, SLOT_TMP) >= 0)
+		if (slot_move(p, 0x8b, xl_slot_tmp()) >= 0)
 			tmp = -1;
 		insn_decode(&in, p, 15, (gaddr_t)p);
 		p += in.len;
@@ -229,7 +241,7 @@ static void recover_record(const struct block *b, const struct recipe_walk *w, s
 		recover_mem(start, h, s);
 		break;
 	case RK_MEM_END:
-		h->r[slot_move(start, 0x8b, SLOT_SPILL)] = s->spill;
+		h->r[slot_move(start, 0x8b, xl_slot_spill())] = s->spill;
 		break;
 	}
 }

@@ -109,6 +109,8 @@ struct recipe_slots {
 	u64 tsp, spill, tmp;
 };
 long recipe_recover(const struct block *b, struct hregs *h, const struct recipe_slots *s, struct recovered *out);
+/* guest address of the instruction of b that ends at `next`; 0: there is none */
+gaddr_t recipe_insn_before(const struct block *b, gaddr_t next);
 /* guest address of the RET that ends the block named in the dead twin slot below T; 0 if there is none */
 gaddr_t recipe_ret_pc(u64 twin_sp);
 /* what that RET pops besides its address; then the shadow slot at T holds another word than the stack at RSP - this */

@@ -86,6 +86,10 @@ static void translate_copy(struct xl *x, const struct insn *in)
 {
 	bool loads_rsp = insn_loads_rsp(in);
 
+	if (unlikely(xlate_opts.sealed)) {
+		xl_sealed_copy(x, in);
+		return;
+	}
 	if (in->riprel && in->opcode == LEA && !in->map)
 		look_at_lea(x, in);
 	if (unlikely(loads_rsp))
@@ -99,8 +103,18 @@ static void translate_copy(struct xl *x, const struct insn *in)
 		xl_copy(x, in);
 }
 
+/* calls, returns and indirect jumps write to the shadow stack or read what is not sealed */
+static bool is_for_engine(const struct insn *in)
+{
+	return in->class == INSN_CALL || in->class == INSN_CALL_IND || in->class == INSN_JMP_IND || in->class == INSN_RET;
+}
+
 static void translate_one(struct xl *x, const struct insn *in)
 {
+	if (unlikely(xlate_opts.sealed) && is_for_engine(in)) {
+		xl_engine(x, in, EXIT_EMUL);
+		return;
+	}
 	switch (in->class) {
 	case INSN_JCC:
 		xl_jcc(x, in->cc, in->target, in->len);
@@ -181,10 +195,10 @@ static bool is_known(const u64 *known, gaddr_t pc)
 /* how it goes on behind the last instruction */
 static void finish_run(struct xl *x, bool ended, const u64 *known)
 {
-	if (x->res && is_known(known, x->pc)) /* rather with registers borrowed than once more */
+	if (x->res && !xlate_opts.sealed && is_known(known, x->pc)) /* rather with registers borrowed than once more */
 		xl_away(x, x->res);
 	/* what the engine executes comes back behind itself where it did not branch */
-	if (!ended || (x->nexits && x->exits[x->nexits - 1].site == x->e.p))
+	if (!ended || xl_comes_back(x))
 		xl_jmp(x, x->pc, 0);
 }
 

@@ -37,6 +37,15 @@
 
 /* tables behind struct vcpu, in the same reservation */
 #define VCPU_SIZE 0x4000
+/* the last page of struct vcpu's room: with --seal all that translated code writes. The guest can change it: it holds nothing
+ * but values of guest registers on their way */
+#define SLOT_OPEN 0x3000
+#define SLOT_OPEN_RAX SLOT_OPEN
+#define SLOT_OPEN_RCX (SLOT_OPEN + 8)
+#define SLOT_OPEN_RDX (SLOT_OPEN + 16)
+#define SLOT_OPEN_RBX (SLOT_OPEN + 24)
+#define SLOT_OPEN_SPILL (SLOT_OPEN + 32)
+#define SLOT_OPEN_TMP (SLOT_OPEN + 40)
 #define TABLE_ENTRIES 0x10000 /* at most */
 #define SLOT_JTABLE VCPU_SIZE
 #define SLOT_CTABLE (SLOT_JTABLE + TABLE_ENTRIES * 8)

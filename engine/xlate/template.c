@@ -306,12 +306,47 @@ void xl_ret(struct xl *x, const struct insn *in)
 	xl_record(x, RK_RET, in->len);
 }
 
+/* to the engine by way of the exit's stub, which writes nothing but what the guest may change as well; it goes on behind */
+static void leave_sealed(struct xl *x, u8 kind, gaddr_t next)
+{
+	emit_align_rel32(&x->e, 1);
+	EMIT(&x->e, 0xe9);
+	open_rel32(x, kind, next);
+}
+
 /* 17 bytes */
 static void xl_leave(struct xl *x, const struct insn *in, u8 kind)
 {
+	if (unlikely(xlate_opts.sealed)) {
+		leave_sealed(x, kind, x->pc + in->len);
+		return;
+	}
 	mov_slot_imm(&x->e, SLOT_EXIT, 0); /* the id is filled in by publish() */
 	jmp_rel32(&x->e, arena_thunk(x->a, kind == EXIT_SYSCALL ? THUNK_SYSCALL : THUNK_EMUL));
 	xl_exit_site(x, kind, x->pc + in->len);
+}
+
+bool xl_comes_back(const struct xl *x)
+{
+	const struct pending_exit *last = &x->exits[x->nexits - 1];
+
+	return x->nexits && last->kind >= EXIT_SYSCALL && last->site + (xlate_opts.sealed ? 4 : 0) == x->e.p;
+}
+
+/* what xl_slice(), xl_note_twin() and xl_load_rsp() note, the engine notes */
+void xl_sealed_copy(struct xl *x, const struct insn *in)
+{
+	bool loads_rsp = insn_loads_rsp(in);
+
+	if (unlikely(loads_rsp || insn_slices_stack(in))) {
+		leave_sealed(x, EXIT_NOTE, x->pc);
+		xl_record(x, RK_PLAIN, 0);
+	}
+	xl_copy(x, in);
+	if (unlikely(loads_rsp)) {
+		leave_sealed(x, EXIT_NOTED, x->pc + in->len);
+		xl_record(x, RK_PLAIN, 0);
+	}
 }
 
 /*
@@ -352,7 +387,8 @@ void xl_ret_n(struct xl *x, const struct insn *in)
 /* leave for the engine with both registers borrowed; the block goes on behind */
 void xl_engine(struct xl *x, const struct insn *in, u8 kind)
 {
-	xl_away(x, RES_R10_HOME | RES_R11_HOME);
+	if (likely(!xlate_opts.sealed))
+		xl_away(x, RES_HOME);
 	xl_leave(x, in, kind);
 	xl_record(x, RK_PLAIN, in->len);
 }

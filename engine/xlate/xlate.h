@@ -28,9 +28,15 @@ struct xlate_opts {
 	bool all_far;       /* chaos: no RIP-relative operand is in reach */
 	bool ibt;           /* branches with NOTRACK tell so */
 	bool pkru;          /* the guest does not load PKRU by itself */
-	bool shstk;         /* false: calls and returns are copied by templates without a check */
+	bool sealed;        /* translated code writes nothing that is the engine's */
 };
 extern struct xlate_opts xlate_opts;
+
+/* where registers are in front of a block when the dispatcher may choose: borrowed, and at home in sealed code */
+static inline u8 xlate_first_res(void)
+{
+	return unlikely(xlate_opts.sealed) ? RES_HOME : 0;
+}
 
 /* Translates the block at src->pc with entry residency `res`; RES_STEP: the first instruction alone, with no link out of
  * it or into it. The block is published. NULL: out of memory or

@@ -47,10 +47,12 @@ enum gn_enable {
 #define GN_OPT_PEXT 0x10      /* the CPU has PEXT, and not in microcode */
 #define GN_OPT_IBT 0x20       /* indirect branches into code marked for it must find ENDBR64 */
 #define GN_OPT_LOOP 0x40      /* the CPU's LOOP takes no longer than its JRCXZ */
+#define GN_OPT_SEAL 0x80      /* translated code writes nothing that is the engine's, and nothing else may */
 #define GN_OPT_CHAOS_TINY 0x100   /* test modes: tiny cache */
 #define GN_OPT_CHAOS_FLUSH 0x200  /* flush everything every few dispatches */
 #define GN_OPT_CHAOS_STEP 0x400   /* one guest instruction a block, never linked */
 #define GN_OPT_CHAOS_FAR 0x800    /* RIP-relative operands are treated as out of reach */
+#define GN_OPT_CHAOS_SEAL 0x1000  /* GN_OPT_SEAL also where nothing holds it up: no keys */
 
 struct gn_settings {
 	uint32_t mode;       /* enum gn_mode */

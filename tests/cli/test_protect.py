@@ -15,6 +15,7 @@ from tap import *  # noqa: E402
 
 os.chdir(TMP)
 P = [G, "protect"]
+SEAL = ["-X", "seal"]  # --seal without keys
 
 # ---- attacks ----
 attack = compiled("attack", "tests/cli/attack.c", flags=[
@@ -29,13 +30,17 @@ for how in ("direct", "indirect", "frame"):
                 continue
             s, out, err = run([*P, "-q", "--", *argv])
             ok("stopped: " + name, s == -11 and out == "", s, out, err)
+            s, out, err = run([*P, *SEAL, "-q", "--", *argv])
+            ok("stopped, sealed: " + name, s == -11 and out == "", s, out, err)
 
 # ---- no attacks ----
 
 
 def same(name, argv, options=(), **kw):
-    want, got = run(argv, **kw), run([*P, *options, "--", *argv], **kw)
-    ok(name, got == want, want, got)
+    want = run(argv, **kw)
+    for label, more in (name, []), (name + ", sealed", SEAL):
+        got = run([*P, *more, *options, "--", *argv], **kw)
+        ok(label, got == want, want, got)
 
 
 FLAGS = ["-I" + TOP + "/tests/lib", "-Wno-unused", "-Wno-infinite-recursion", "-pthread", "-O1", "-fno-stack-protector"]
@@ -151,5 +156,14 @@ for bad in ("x", "overwritten", "overwritten=", "overwritten=maybe", "x=kill", "
     ok("--policy " + bad, (s == 0) if good else s == 125 and "--policy" in err, s, err)
 s, out, err = run([G, "check", "--policy=all=kill", "--", "/bin/true"])
 ok("for protect only", s == 125, s, err)
+
+# ---- --seal ----
+s, out, err = run([G, "doctor"])
+keys = "protection keys (PKU)" in out and out.split("protection keys (PKU)")[1].split()[0] == "yes"
+s, out, err = run([*P, "--seal", "--", "/bin/echo", "x"])
+ok("--seal", (s, out, err) == (0, "x\n", "") if keys else s == 125 and out == "" and err.startswith("gnomon: --seal: no protection keys")
+   and err.count("\n") == 1, s, out, err)
+s, out, err = run([G, "check", "--seal", "--", "/bin/true"])
+ok("--seal is for protect only", s == 125, s, err)
 
 done()

@@ -2,12 +2,14 @@
 /*
  * Memory that /proc/self/maps does not show: natively there is none, and what gnomon has there cannot be stored to where the
  * CPU has protection keys, neither by an instruction nor by a system call, whatever the program does to PKRU. Near the
- * program that is all of it, the code cache; farther away what each thread's own code writes is left out.
+ * program that is all of it, the code cache; farther away what each thread's own code writes is left out. With an argument
+ * every page is tried, and one may be stored to (`protect --seal`).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -19,6 +21,8 @@
 #define GIB (1ul << 30)
 #define STEP (64ul << 10)
 #define MOST 64 /* places of each kind that are tried */
+#define PAGE 4096
+#define ALL 65536 /* the same, where every page is */
 #define MAPS 200
 #define STACK_ROOM (64ul << 20)
 
@@ -61,11 +65,11 @@ static int readable(unsigned long at)
 }
 
 /* as many places in [from, to) as there are, or as fit */
-static int hidden(unsigned long from, unsigned long to, char **found)
+static int hidden(unsigned long from, unsigned long to, char **found, int most)
 {
 	int n = 0;
 
-	for (unsigned long at = from & ~(STEP - 1); at < to && n < MOST; at += STEP)
+	for (unsigned long at = from & ~(STEP - 1); at < to && n < most; at += STEP)
 		if (!shown(at) && readable(at))
 			found[n++] = (char *)at;
 	return n;
@@ -166,7 +170,29 @@ static void open_all(int by)
 	}
 }
 
-int main(void)
+/* how many pages can be stored to, of those that are not shown within 4 GiB of `there` */
+static int open_pages(unsigned long there)
+{
+	static char *found[ALL];
+	int n = hidden(there - 4 * GIB, there + 4 * GIB, found, ALL), pages = 0, open = 0;
+
+	CHECK(n < ALL);
+	for (int i = 0; i < n; i++) {
+		bool follows = i && found[i - 1] == found[i] - STEP;
+
+		for (char *p = found[i] - (follows ? 0 : STEP - PAGE); p < found[i] + STEP; p += PAGE) {
+			if (shown((unsigned long)p) || !readable((unsigned long)p))
+				continue;
+			open += !store(p);
+			CHECK(!code || code == SEGV_MAPERR || code == SEGV_ACCERR); /* the engine's own code is read-only */
+			pages++;
+		}
+	}
+	fprintf(stderr, "%d pages, of which %d open\n", pages, open);
+	return open;
+}
+
+int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
 	unsigned long here = (unsigned long)main, there;
@@ -179,8 +205,8 @@ int main(void)
 	sigaction(SIGUSR1, &sa, NULL);
 	there = (unsigned long)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	read_maps();
-	nnear = hidden(here > 2 * GIB ? here - 2 * GIB : STEP, here + 2 * GIB, near);
-	nfar = hidden(there, there + 4 * GIB, far);
+	nnear = hidden(here > 2 * GIB ? here - 2 * GIB : STEP, here + 2 * GIB, near, MOST);
+	nfar = hidden(there, there + 4 * GIB, far, MOST);
 	for (int by = 0; by <= 4; by++) {
 		open_all(by);
 		for (int i = 0; i < nnear; i++)
@@ -192,6 +218,8 @@ int main(void)
 	for (int i = 0; i < nfar; i++)
 		refused += store(far[i]) == SEGV_MAPERR;
 	CHECK(!nfar || refused);
+	if (argc > 1)
+		CHECK_EQ(open_pages(there), 1);
 	fprintf(stderr, "%d near, %d far, of which %d refused\n", nnear, nfar, refused);
 	return check_done();
 }

@@ -8,8 +8,8 @@ import re
 import shutil
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/games"
-MODES = ("check", "tiny", "flush", "step")
-SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3, "far": 1}
+MODES = ("check", "tiny", "flush", "step", "seal")
+SLOWER = {"native": 1, "check": 1, "tiny": 2, "flush": 2, "step": 3, "far": 1, "seal": 3}
 
 
 def environment(work, **more):

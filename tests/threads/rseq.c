@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* libs: -pthread
  * also: preempt=7
+ * modes: check tiny flush step
+ * mode-reason: sealed code has no rseq (docs/rseq.md)
  * timeout: 60
  * verdict: clean
  * Restartable sequences: counters of CPUs that are exact whatever happens to the threads, aborts at preemption, signals and
