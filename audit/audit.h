@@ -92,7 +92,9 @@ struct hit {
 
 struct dep {
 	const char *name;
+	uint64_t hash;	 /* its key_hash() */
 	struct hit *hit; /* what the search finds; NULL: nothing */
+	bool is_path;	 /* a path, which is not searched for */
 	uint8_t how;
 	const char *feature; /* of a note: what it is for, with its priority; else NULL */
 };
@@ -132,6 +134,7 @@ struct obj {
 	uint64_t size, dev, ino;
 	int64_t mtime, ctime; /* ns */
 	const char *soname, *interp, *rpath, *runpath, *build_id;
+	uint64_t soname_hash; /* its key_hash() */
 	const char *broken; /* why it could not be read to its end; NULL: it could */
 	struct dep *deps;
 	struct finding *findings;
@@ -197,8 +200,8 @@ struct results {
 };
 /* appends everything that `from` has, and leaves it empty; the lists change hands, what they point to stays where it is */
 void results_take(struct results *r, struct results *from);
-/* archives before their members, otherwise by name */
-void results_sort(struct results *r);
+/* archives before their members, otherwise by name; whether any two have the same place */
+bool results_sort(struct results *r);
 /* sorted, and each file once */
 void results_settle(struct results *r);
 
@@ -222,8 +225,8 @@ struct audit {
 /* "archive(member)" or the path; strings live for a few calls */
 const char *obj_name(const struct obj *o);
 struct finding *finding_add(struct obj *o, struct arena *mem, enum rule rule, uint64_t addr, const char *detail);
-/* one more name that it needs, all zero, to be filled in */
-struct dep *dep_new(struct obj *o, struct arena *mem);
+/* one more name that it needs; hash: key_hash(name) */
+struct dep *dep_new(struct obj *o, struct arena *mem, enum dep_how how, const char *name, uint64_t hash);
 /* is the finding one that follows from what a program loads? */
 bool finding_of_closure(const struct finding *f);
 /* drops what follows from what it loads, so that it can be come to anew */

@@ -39,23 +39,18 @@ static void begin(struct program *p, struct tree *t, struct obj *o)
 	p->l = ldso_of(t, interp_of(o));
 	p->n = p->missing = 0;
 	p->rpath = false;
+	p->list = NULL;
 	p->stamp = ++t->a->stamps;
 	p->lacks = NULL;
-	program_add(p, o, path, path, 0);
+	program_add(p, o, path, path, 0, 0);
 }
 
 /* where each name of an object leads when nobody else is involved: for the pictures, and for what no program loads */
 static void resolve(struct program *p, struct tree *t, struct obj *o)
 {
 	begin(p, t, o);
-	for (uint32_t i = 0; i < o->ndeps; i++) {
-		struct hit h;
-
-		if (!program_find(p, o->deps[i].name, 0, &h))
-			continue;
-		o->deps[i].hit = arena_alloc(&t->w.mem, sizeof(h));
-		*o->deps[i].hit = h;
-	}
+	for (uint32_t i = 0; i < o->ndeps; i++)
+		o->deps[i].hit = program_find(p, &o->deps[i], 0);
 	o->linker = p->l;
 }
 
@@ -115,11 +110,11 @@ static void opens(struct program *p, struct obj *o, unsigned by, const struct de
 {
 	size_t start = p->n;
 	char text[1024];
-	struct hit h;
+	const struct hit *h = program_find(p, d, by);
 
-	if (!program_find(p, d->name, by, &h))
+	if (!h)
 		return;
-	program_add(p, h.o, h.path, d->name, by);
+	program_add(p, h->o, h->path, d->name, d->hash, by);
 	program_load(p, start);
 	for (size_t i = start; i < p->n; i++) {
 		struct finding *f;
@@ -191,11 +186,12 @@ static void in_tree(struct audit *a, bool packed)
 
 void closure_run(struct audit *a)
 {
-	bool packed = false;
+	bool packed = false, read_back = a->known.used || !a->live; /* from a database */
 
 	for (size_t i = 0; i < a->r.n; i++) {
 		packed |= a->r.objs[i]->in != NULL;
-		closure_forget(a->r.objs[i]);
+		if (read_back)
+			closure_forget(a->r.objs[i]);
 	}
 	in_tree(a, false);
 	if (packed)

@@ -10,7 +10,7 @@ struct loaded {
 	struct obj *o;
 	const char *path, *name; /* under which it was found; as it was asked for */
 	unsigned loader;	 /* index of the one that asked for it */
-	uint64_t hash[2];	 /* of name and soname: one comparison for nearly all that are something else */
+	uint64_t hash;		 /* of the name, as the object has its soname's: one comparison for nearly all others */
 };
 
 struct program {
@@ -23,15 +23,18 @@ struct program {
 	const struct obj *lacks_for;
 	bool rpath;	   /* somebody has an RPATH, which those it loads inherit */
 	uint32_t stamp;	   /* of those in v */
+	/* the search path that was looked at last, whose it was, and what it is: all names of an object go the same way */
+	const char *list, *list_of;
+	struct search *search;
 };
 
 /* load.c: loads everything that the objects from [from] on need */
 void program_load(struct program *p, size_t from);
 /* adds one, as dlopen does; false: it is not found */
-bool program_add(struct program *p, struct obj *o, const char *path, const char *name, unsigned loader);
+bool program_add(struct program *p, struct obj *o, const char *path, const char *name, uint64_t hash, unsigned loader);
 /* takes those from [n] on out again */
 void program_cut(struct program *p, size_t n);
-bool program_find(struct program *p, const char *name, unsigned loader, struct hit *ret);
+struct hit *program_find(struct program *p, const struct dep *d, unsigned loader); /* NULL: not found */
 
 /* closure.c: everything, for all objects of the audit */
 void closure_run(struct audit *a);

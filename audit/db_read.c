@@ -64,6 +64,7 @@ static void file_row(struct reader *r, sqlite3_stmt *s)
 	o->dev = (uint64_t)sqlite3_column_int64(s, 19);
 	o->ino = (uint64_t)sqlite3_column_int64(s, 20);
 	o->soname = text(r, s, 21);
+	o->soname_hash = o->soname ? key_hash(o->soname) : 0;
 	o->interp = text(r, s, 22);
 	o->rpath = text(r, s, 23);
 	o->runpath = text(r, s, 24);
@@ -79,13 +80,14 @@ static void file_row(struct reader *r, sqlite3_stmt *s)
 static void need_row(struct reader *r, sqlite3_stmt *s)
 {
 	struct obj *o = obj(r, sqlite3_column_int64(s, 0)), *to = obj(r, sqlite3_column_int64(s, 5));
+	const char *name;
 	struct dep *d;
 
 	if (!o || !sqlite3_column_text(s, 2))
 		return;
-	d = dep_new(o, &r->a->mem);
-	d->name = text(r, s, 2);
-	d->how = (uint8_t)one_of(dep_how_names, 3, (const char *)sqlite3_column_text(s, 3));
+	name = text(r, s, 2);
+	d = dep_new(o, &r->a->mem, (enum dep_how)one_of(dep_how_names, 3, (const char *)sqlite3_column_text(s, 3)), name,
+		    key_hash(name));
 	d->feature = text(r, s, 4);
 	if (to) {
 		d->hit = arena_alloc(&r->a->mem, sizeof(*d->hit));

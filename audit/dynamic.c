@@ -8,6 +8,7 @@
 #define ENTRIES_MOST 65536u
 #define NEEDED_MOST 4096u
 #define NAME_MOST 4096u
+#define NAME_USUAL 192u
 
 struct dyn {
 	uint64_t strtab, strsz, soname, rpath, runpath, flags, flags_1;
@@ -18,16 +19,16 @@ struct dyn {
 
 void dep_add(struct worker *w, struct obj *o, enum dep_how how, const char *name, const char *feature)
 {
+	size_t n = strlen(name);
+	uint64_t hash = key_hash_n(name, n);
 	struct dep *d;
 
-	if (!*name || strlen(name) >= NAME_MOST || o->ndeps > 4 * NEEDED_MOST)
+	if (!n || n >= NAME_MOST || o->ndeps > 4 * NEEDED_MOST)
 		return;
 	for (uint32_t i = 0; i < o->ndeps; i++)
-		if (!strcmp(o->deps[i].name, name))
+		if (o->deps[i].hash == hash && !strcmp(o->deps[i].name, name))
 			return;
-	d = dep_new(o, &w->mem);
-	d->name = intern(&w->names, &w->mem, name);
-	d->how = (uint8_t)how;
+	d = dep_new(o, &w->mem, how, intern_hashed(&w->names, &w->mem, name, hash), hash);
 	d->feature = feature ? intern(&w->names, &w->mem, feature) : NULL;
 }
 
@@ -50,6 +51,25 @@ static bool entry(struct dyn *d, int64_t tag, uint64_t value)
 	case DT_FLAGS_1: d->flags_1 = value; break;
 	}
 	return true;
+}
+
+/* the names lie close together in nearly every table: that part of it in one read */
+static void names_ahead(struct elf *e, const struct dyn *d, uint64_t off, uint64_t left)
+{
+	uint64_t lo = UINT64_MAX, hi = 0;
+
+#define SPAN(has, at) if (has) lo = (at) < lo ? (at) : lo, hi = (at) > hi ? (at) : hi
+	for (size_t i = 0; i < d->n; i++)
+		SPAN(true, d->needed[i]);
+	SPAN(d->has_soname, d->soname);
+	SPAN(d->has_rpath, d->rpath);
+	SPAN(d->has_runpath, d->runpath);
+#undef SPAN
+	left = d->strsz < left ? d->strsz : left;
+	if (lo >= left || hi - lo > IMG_WINDOW - NAME_USUAL)
+		return;
+	left -= lo;
+	img_ahead(e->im, off + lo, hi - lo + NAME_USUAL < left ? hi - lo + NAME_USUAL : left);
 }
 
 /* some at a time, as most have no more than fit */
@@ -85,6 +105,7 @@ void dynamic_read(struct worker *w, struct obj *o, struct elf *e, const struct s
 		free(d.needed);
 		return;
 	}
+	names_ahead(e, &d, off, left);
 #define GET(at) ((at) < left && img_string(e->im, off + (at), name, sizeof(name)))
 	for (size_t i = 0; i < d.n; i++) {
 		if (GET(d.needed[i]))
@@ -92,8 +113,10 @@ void dynamic_read(struct worker *w, struct obj *o, struct elf *e, const struct s
 		else
 			o->broken = "the name of a needed library is not readable";
 	}
-	if (d.has_soname && GET(d.soname))
-		o->soname = intern(&w->names, &w->mem, name);
+	if (d.has_soname && GET(d.soname)) {
+		o->soname_hash = key_hash(name);
+		o->soname = intern_hashed(&w->names, &w->mem, name, o->soname_hash);
+	}
 	/* the loader looks at RPATH only where there is no RUNPATH */
 	if (d.has_runpath && GET(d.runpath))
 		o->runpath = intern(&w->names, &w->mem, name);

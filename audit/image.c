@@ -106,15 +106,19 @@ bool elf_seg(struct elf *e, uint32_t i, struct seg *ret)
 		return false;
 	if (e->is64) {
 		Elf64_Phdr p;
+		const void *raw = img_view(e->im, off, &p, sizeof(p));
 
-		if (!img_read(e->im, off, &p, sizeof(p)))
+		if (!raw)
 			return false;
+		memcpy(&p, raw, sizeof(p));
 		*ret = (struct seg){ p.p_type, p.p_flags, p.p_offset, p.p_vaddr, p.p_filesz, p.p_memsz, p.p_align };
 	} else {
 		Elf32_Phdr p;
+		const void *raw = img_view(e->im, off, &p, sizeof(p));
 
-		if (!img_read(e->im, off, &p, sizeof(p)))
+		if (!raw)
 			return false;
+		memcpy(&p, raw, sizeof(p));
 		*ret = (struct seg){ p.p_type, p.p_flags, p.p_offset, p.p_vaddr, p.p_filesz, p.p_memsz, p.p_align };
 	}
 	return true;
@@ -149,15 +153,17 @@ bool elf_sec(struct elf *e, uint32_t i, struct sec *ret)
 
 bool elf_next(struct elf *e, uint32_t *i, uint32_t type, struct sec *ret)
 {
-	uint32_t n = headers(e), t;
+	uint32_t n = headers(e), at = *i, t;
+	/* in the same place in both classes */
+	const uint8_t *types = e->secs + offsetof(Elf64_Shdr, sh_type);
 
-	while (++*i < n) {
-		/* in the same place in both classes */
-		memcpy(&t, e->secs + (size_t)*i * e->shentsize + offsetof(Elf64_Shdr, sh_type), sizeof(t));
+	while (++at < n) {
+		memcpy(&t, types + (size_t)at * e->shentsize, sizeof(t));
 		if (t == type)
-			return elf_sec(e, *i, ret);
+			break;
 	}
-	return false;
+	*i = at;
+	return elf_sec(e, at, ret);
 }
 
 bool elf_sec_name(struct elf *e, const struct sec *s, char *buf, size_t size)

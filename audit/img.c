@@ -86,29 +86,50 @@ static bool among(uint64_t from, size_t len, uint64_t off, size_t n)
 	return off >= from && off - from <= len && n <= len - (off - from);
 }
 
+/* what was read before and has all of the n bytes at off; NULL: nothing */
+static const uint8_t *held(const struct img *im, uint64_t off, size_t n)
+{
+	if (among(0, im->head_len, off, n))
+		return im->head + off;
+	for (const struct window *w = im->win; w < im->win + 2; w++)
+		if (among(w->off, w->len, off, n))
+			return w->bytes + (off - w->off);
+	return NULL;
+}
+
+static struct window *window(struct img *im, uint64_t off, size_t n)
+{
+	struct window *w = &im->win[im->turn ^= 1];
+
+	w->off = off;
+	w->len = once(im, off, w->bytes, n);
+	return w;
+}
+
+void img_ahead(struct img *im, uint64_t off, uint64_t n)
+{
+	n = n < IMG_WINDOW ? n : IMG_WINDOW;
+	if (im->fd >= 0 && !held(im, off, (size_t)n))
+		window(im, off, (size_t)n);
+}
+
 size_t img_some(struct img *im, uint64_t off, void *buf, size_t n)
 {
+	const uint8_t *p;
 	struct window *w;
 
 	if (im->fd < 0)
 		return from_memory(im, off, buf, n);
-	if (among(0, im->head_len, off, n)) {
-		memcpy(buf, im->head + off, n);
-		return n;
+	p = held(im, off, n);
+	if (!p) {
+		if (n > IMG_NEAR / 2)
+			return from_file(im, off, buf, n);
+		w = window(im, off, IMG_NEAR);
+		if (w->len < n)
+			return from_file(im, off, buf, n);
+		p = w->bytes;
 	}
-	for (w = im->win; w < im->win + 2; w++)
-		if (among(w->off, w->len, off, n)) {
-			memcpy(buf, w->bytes + (off - w->off), n);
-			return n;
-		}
-	if (n > IMG_WINDOW / 2)
-		return from_file(im, off, buf, n);
-	w = &im->win[im->turn ^= 1];
-	w->off = off;
-	w->len = once(im, off, w->bytes, sizeof(w->bytes));
-	if (w->len < n)
-		return from_file(im, off, buf, n);
-	memcpy(buf, w->bytes, n);
+	memcpy(buf, p, n);
 	return n;
 }
 
@@ -147,6 +168,13 @@ const uint8_t *img_table(struct img *im, uint64_t off, size_t n, size_t *got)
 	return im->table;
 }
 
+void img_free(struct img *im)
+{
+	free(im->table);
+	im->table = NULL;
+	im->table_room = 0;
+}
+
 /* the string that begins at off in bytes that were read before; false: it is not there to its end */
 static bool known(const uint8_t *p, uint64_t from, size_t n, uint64_t off, char *buf, size_t size)
 {
@@ -170,7 +198,7 @@ bool img_string(struct img *im, uint64_t off, char *buf, size_t size)
 			    known(im->win[0].bytes, im->win[0].off, im->win[0].len, off, buf, size) ||
 			    known(im->win[1].bytes, im->win[1].off, im->win[1].len, off, buf, size)))
 		return true;
-	n = img_some(im, off, buf, size < IMG_WINDOW / 2 ? size : IMG_WINDOW / 2);
+	n = img_some(im, off, buf, size < IMG_NEAR / 2 ? size : IMG_NEAR / 2);
 	if (n && memchr(buf, 0, n))
 		return true;
 	n = img_some(im, off, buf, size);

@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 #define IMG_HEAD 1024u   /* most files have headers and notes in it, and copying more costs as much as opening */
-#define IMG_WINDOW 4096u
+#define IMG_WINDOW 8192u
+#define IMG_NEAR 1024u	 /* read at once where nothing is known of what will be wanted next */
 
 struct img {
 	int fd;			/* -1: in memory */
@@ -25,7 +26,7 @@ struct img {
 	uint8_t head[IMG_HEAD];   /* files: the first bytes, read at once */
 	/*
 	 * Files: where the last two short reads were. Two, because the dynamic section sends one to its strings, far in front,
-	 * and the section headers often lie close behind it.
+	 * and the section headers often lie close behind it. Copying is what reading costs most: callers say how much to take.
 	 */
 	struct window {
 		uint64_t off;
@@ -41,8 +42,17 @@ struct img {
 /* false: nothing can be read, im->error says why */
 bool img_file(struct img *im, int fd);
 void img_memory(struct img *im, const void *mem, uint64_t size);
+/* what lies there will be asked for, piece by piece: one read */
+void img_ahead(struct img *im, uint64_t off, uint64_t n);
 /* all n bytes at off, or false */
 bool img_read(struct img *im, uint64_t off, void *buf, size_t n);
+/* the same without a copy, where that can be; else in buf. NULL: not all there */
+static inline const void *img_view(struct img *im, uint64_t off, void *buf, size_t n)
+{
+	if (off <= im->head_len && n <= im->head_len - off)
+		return im->head + off;
+	return img_read(im, off, buf, n) ? buf : NULL;
+}
 /* up to n bytes; how many there are */
 size_t img_some(struct img *im, uint64_t off, void *buf, size_t n);
 /* a copy of the part, to be freed; NULL if it is not all there or larger than `most` */
@@ -52,6 +62,8 @@ void *img_load(struct img *im, uint64_t off, uint64_t n, size_t most);
  * every file has. *got: how many there are.
  */
 const uint8_t *img_table(struct img *im, uint64_t off, size_t n, size_t *got);
+/* what it holds of its own; it can be used again */
+void img_free(struct img *im);
 /* the string at off, at most size - 1 bytes of it; false if it has no end before that */
 bool img_string(struct img *im, uint64_t off, char *buf, size_t size);
 

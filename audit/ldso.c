@@ -16,7 +16,7 @@
 
 static void add_dir(struct tree *t, struct ldso *l, const char *dir)
 {
-	VEC_ADD(l->dirs, l->ndirs, l->room, arena_str(&t->w.mem, dir));
+	VEC_ADD(l->dirs, l->ndirs, l->room, (struct where){ .dir = arena_str(&t->w.mem, dir), .n = strlen(dir) });
 }
 
 /* ---- ld.so.conf */
@@ -62,10 +62,10 @@ static void cached(void *arg, const char *name, const char *path, uint32_t flags
 	struct conf *c = arg;
 	struct cached *e = arena_alloc(&c->t->w.mem, sizeof(*e)), **to;
 
-	e->path = arena_str(&c->t->w.mem, path);
+	e->path = path;
 	e->is64 = (flags & FLAG_ABI) == FLAG_X86_64;
-	e->plain = !hwcap && !strstr(path, "/glibc-hwcaps/");
-	to = (struct cached **)strmap_at(&c->l->cache, arena_str(&c->t->w.mem, name));
+	e->hwcap = hwcap != 0;
+	to = (struct cached **)strmap_at(&c->l->cache, name);
 	while (*to)
 		to = &(*to)->next;
 	*to = e;
@@ -80,11 +80,11 @@ static void configure(struct tree *t, struct ldso *l, const char *prefix)
 
 	snprintf(path, sizeof(path), "%s/etc/ld.so.cache", prefix);
 	p = tree_text(t, path, &n);
-	if (!p || !ldcache_read(p, n, cached, &c)) {
-		snprintf(path, sizeof(path), "%s/etc/ld.so.conf", prefix);
-		conf_file(&c, path);
-	}
+	if (p && ldcache_read(p, n, cached, &c))
+		return; /* the names in it stay where they are */
 	free(p);
+	snprintf(path, sizeof(path), "%s/etc/ld.so.conf", prefix);
+	conf_file(&c, path);
 }
 
 static void musl(struct tree *t, struct ldso *l)
@@ -132,19 +132,24 @@ static void glibc(struct tree *t, struct ldso *l, const char *interp)
 
 struct ldso *ldso_of(struct tree *t, const char *interp)
 {
-	struct ldso *l = strmap_get(&t->linkers, interp);
+	struct ldso *l;
 
+	if (t->interp == interp)
+		return t->linker;
+	l = strmap_get(&t->linkers, interp);
+	t->interp = interp;
+	t->linker = l;
 	if (l)
 		return l;
-	l = arena_alloc(&t->w.mem, sizeof(*l));
+	l = t->linker = arena_alloc(&t->w.mem, sizeof(*l));
 	*strmap_at(&t->linkers, interp) = l;
-	l->o = tree_find(t, interp, NULL);
+	l->o = tree_find(t, interp);
 	if (!l->o && t->packed && !strncmp(interp, "/lib", 4)) {
 		/* packages are made for a root where /lib and /lib64 are links into /usr */
 		char usr[4200];
 
 		snprintf(usr, sizeof(usr), "/usr%s", interp);
-		l->o = tree_find(t, usr, NULL);
+		l->o = tree_find(t, usr);
 	}
 	if (l->o)
 		l->o->flags |= OF_LINKER;
@@ -162,53 +167,65 @@ static bool fits(const struct obj *o, const struct obj *from)
 	return o && o->bits == from->bits && o->machine == from->machine && o->type == ET_DYN;
 }
 
-bool ldso_try(struct tree *t, const char *dir, size_t n, const char *name, const struct obj *from, struct hit *ret)
+struct hit *ldso_try(struct tree *t, struct where *w, const char *name, uint64_t hash, const struct obj *from)
 {
-	char path[8400];
+	struct hit *h;
 	struct obj *o;
+	char *path;
+	size_t n;
 
-	if (!n || n + strlen(name) > 4096 || *dir != '/')
-		return false;
-	memcpy(path, dir, n);
-	path[n] = '/';
-	strcpy(path + n + 1, name);
-	o = tree_find(t, path, NULL);
+	if (!w->n || *w->dir != '/')
+		return NULL;
+	if (!w->looked) {
+		w->looked = true;
+		w->folder = tree_folder(t, w->dir, w->n);
+	}
+	o = w->folder ? tree_in(t, w->folder, name, hash) : NULL;
 	if (!fits(o, from))
-		return false;
-	*ret = (struct hit){ o, arena_str(&t->w.mem, path) };
-	return true;
+		return NULL;
+	n = strlen(name) + 1;
+	if (w->n + n > PATH_MOST + 1)
+		return NULL;
+	h = arena_alloc(&t->w.mem, sizeof(*h));
+	h->o = o;
+	h->path = path = arena_alloc(&t->w.mem, w->n + 1 + n);
+	memcpy(path, w->dir, w->n);
+	path[w->n] = '/';
+	memcpy(path + w->n + 1, name, n);
+	return h;
 }
 
-static bool in_cache(struct tree *t, struct ldso *l, const char *name, const struct obj *from, struct hit *ret)
+static struct hit *in_cache(struct tree *t, struct ldso *l, const char *name, uint64_t hash, const struct obj *from)
 {
-	for (struct cached *c = strmap_get(&l->cache, name); c; c = c->next) {
+	for (struct cached *c = strmap_get_hashed(&l->cache, name, hash); c; c = c->next) {
+		struct hit *h;
 		struct obj *o;
 
-		if (!c->plain || c->is64 != (from->bits == 64))
+		if (c->hwcap || c->is64 != (from->bits == 64) || strstr(c->path, "/glibc-hwcaps/"))
 			continue;
-		o = tree_find(t, c->path, NULL);
+		o = tree_find(t, c->path);
 		if (!fits(o, from))
 			continue;
-		*ret = (struct hit){ o, c->path };
-		return true;
+		h = arena_alloc(&t->w.mem, sizeof(*h));
+		*h = (struct hit){ o, c->path };
+		return h;
 	}
-	return false;
+	return NULL;
 }
 
-struct hit *ldso_search(struct tree *t, struct ldso *l, const char *name, const struct obj *from)
+struct hit *ldso_search(struct tree *t, struct ldso *l, const char *name, uint64_t hash, const struct obj *from)
 {
-	struct strmap *m = &l->found[from->bits == 32];
-	struct hit *h;
+	static struct hit none;
+	struct hit **h;
 
 	if (from->flags & OF_NODEFLIB)
 		return NULL;
-	h = strmap_get(m, name);
-	if (!h) {
-		h = arena_alloc(&t->w.mem, sizeof(*h));
-		*strmap_at(m, name) = h;
-		if (!in_cache(t, l, name, from, h))
-			for (size_t i = 0; i < l->ndirs && !ldso_try(t, l->dirs[i], strlen(l->dirs[i]), name, from, h); i++)
-				;
+	h = (struct hit **)strmap_at_hashed(&l->found[from->bits == 32], name, hash);
+	if (!*h) {
+		*h = in_cache(t, l, name, hash, from);
+		for (size_t i = 0; i < l->ndirs && !*h; i++)
+			*h = ldso_try(t, &l->dirs[i], name, hash, from);
+		*h = *h ? *h : &none;
 	}
-	return h->o ? h : NULL;
+	return *h == &none ? NULL : *h;
 }

@@ -13,30 +13,26 @@
 
 static bool called(const struct loaded *l, const char *name, uint64_t hash)
 {
-	return (l->hash[0] == hash && !strcmp(l->name, name)) ||
-	       (l->hash[1] == hash && l->o->soname && !strcmp(l->o->soname, name));
+	return (l->hash == hash && !strcmp(l->name, name)) ||
+	       (l->o->soname_hash == hash && l->o->soname && !strcmp(l->o->soname, name));
 }
 
-static struct loaded *already(struct program *p, const char *name)
+static bool already(const struct program *p, const struct dep *d)
 {
-	uint64_t hash = key_hash(name);
-
 	for (size_t i = 0; i < p->n; i++)
-		if (called(&p->v[i], name, hash))
-			return &p->v[i];
-	return NULL;
+		if (called(&p->v[i], d->name, d->hash))
+			return true;
+	return false;
 }
 
-bool program_add(struct program *p, struct obj *o, const char *path, const char *name, unsigned loader)
+bool program_add(struct program *p, struct obj *o, const char *path, const char *name, uint64_t hash, unsigned loader)
 {
 	if (o->stamp == p->stamp)
 		return true;
 	if (p->n >= LOADED_MOST)
 		return false;
 	o->stamp = p->stamp;
-	VEC_ADD(p->v, p->n, p->room, ((struct loaded){
-			.o = o, .path = path, .name = name, .loader = loader,
-			.hash = { key_hash(name), o->soname ? key_hash(o->soname) : 0 } }));
+	VEC_ADD(p->v, p->n, p->room, (struct loaded){ .o = o, .path = path, .name = name, .loader = loader, .hash = hash });
 	p->rpath |= o->rpath != NULL || (p->l->musl && o->runpath);
 	return true;
 }
@@ -75,59 +71,109 @@ static bool expand(struct program *p, const char *s, size_t n, const struct load
 	return used > 0;
 }
 
-static bool in_path(struct program *p, const char *list, const struct loaded *of, const char *name, struct hit *ret)
+static struct search *take_apart(struct program *p, const char *list, const struct loaded *of)
 {
-	char dir[4096];
+	struct search *r = arena_alloc(&p->t->w.mem, sizeof(*r));
+	char dir[PATH_MOST];
+	size_t most = 1;
 
-	for (const char *s = list; s; s = strchr(s, ':') ? strchr(s, ':') + 1 : NULL) {
-		size_t n = strcspn(s, ":");
-
-		if (expand(p, s, n, of, dir, sizeof(dir)) && ldso_try(p->t, dir, strlen(dir), name, of->o, ret))
-			return true;
-	}
-	return false;
+	for (const char *s = list; *s; s++)
+		most += *s == ':';
+	r->v = arena_alloc(&p->t->w.mem, most * sizeof(*r->v));
+	for (const char *s = list; s; s = strchr(s, ':') ? strchr(s, ':') + 1 : NULL)
+		if (expand(p, s, strcspn(s, ":"), of, dir, sizeof(dir)))
+			r->v[r->n++] = (struct where){ .dir = arena_str(&p->t->w.mem, dir), .n = strlen(dir) };
+	return r;
 }
 
-static bool by_rpath(struct program *p, const char *name, unsigned loader, struct hit *ret)
+/* Without $ORIGIN and the like a search path is the same for all, with them for neighbours of one class. */
+static struct search *search_of(struct program *p, const char *list, const struct loaded *of)
+{
+	const char *slash;
+	size_t n, origin;
+	char *key;
+
+	if (p->list == list && p->list_of == of->path)
+		return p->search;
+	slash = strchr(list, '$') ? strrchr(of->path, '/') : NULL;
+	origin = slash ? (size_t)(slash - of->path) : 0;
+	n = strlen(list);
+	key = xmalloc(n + origin + 4);
+	memcpy(key, list, n);
+	strcpy(key + n, !slash ? "" : of->o->bits == 32 ? "\n3" : "\n6");
+	strncat(key, of->path, origin);
+	p->search = strmap_get(&p->t->searches, key);
+	if (!p->search) {
+		p->search = take_apart(p, list, of);
+		*strmap_at(&p->t->searches, arena_str(&p->t->w.mem, key)) = p->search;
+	}
+	free(key);
+	p->list = list;
+	p->list_of = of->path;
+	return p->search;
+}
+
+static struct hit *in_path(struct program *p, const char *list, const struct loaded *of, const struct dep *d)
+{
+	struct search *s = search_of(p, list, of);
+	struct hit *h = NULL;
+
+	for (size_t i = 0; i < s->n && !h; i++)
+		h = ldso_try(p->t, &s->v[i], d->name, d->hash, of->o);
+	return h;
+}
+
+static struct hit *by_rpath(struct program *p, const struct dep *d, unsigned loader)
 {
 	bool main_tried = false;
+	struct hit *h = NULL;
 
 	if (p->v[loader].o->runpath && !p->l->musl)
-		return false;
+		return NULL;
 	for (unsigned i = loader;; i = p->v[i].loader) {
 		const struct loaded *l = &p->v[i];
 
 		main_tried |= !i;
-		if (l->o->rpath && in_path(p, l->o->rpath, l, name, ret))
-			return true;
-		if (p->l->musl && l->o->runpath && in_path(p, l->o->runpath, l, name, ret))
-			return true;
+		if (l->o->rpath)
+			h = in_path(p, l->o->rpath, l, d);
+		if (!h && p->l->musl && l->o->runpath)
+			h = in_path(p, l->o->runpath, l, d);
+		if (h)
+			return h;
 		if (!i || p->v[i].loader == i)
 			break;
 	}
-	return !main_tried && p->v[0].o->rpath && in_path(p, p->v[0].o->rpath, &p->v[0], name, ret);
+	return !main_tried && p->v[0].o->rpath ? in_path(p, p->v[0].o->rpath, &p->v[0], d) : NULL;
 }
 
-bool program_find(struct program *p, const char *name, unsigned loader, struct hit *ret)
+static struct hit *by_path(struct program *p, const struct dep *d, const struct loaded *l)
+{
+	char path[PATH_MOST];
+	struct hit *h;
+	struct obj *o;
+
+	if (!expand(p, d->name, strlen(d->name), l, path, sizeof(path)) || *path != '/')
+		return NULL;
+	o = tree_find(p->t, path);
+	if (!o || o->bits != l->o->bits || o->machine != l->o->machine)
+		return NULL;
+	h = arena_alloc(&p->t->w.mem, sizeof(*h));
+	*h = (struct hit){ o, arena_str(&p->t->w.mem, path) };
+	return h;
+}
+
+struct hit *program_find(struct program *p, const struct dep *d, unsigned loader)
 {
 	const struct loaded *l = &p->v[loader];
-	struct hit *h;
-	char path[4096];
+	struct hit *h = NULL;
 
-	if (strchr(name, '/')) {
-		if (!expand(p, name, strlen(name), l, path, sizeof(path)) || *path != '/')
-			return false;
-		*ret = (struct hit){ tree_find(p->t, path, NULL), arena_str(&p->t->w.mem, path) };
-		return ret->o && ret->o->bits == l->o->bits && ret->o->machine == l->o->machine;
-	}
-	if (p->rpath && by_rpath(p, name, loader, ret))
-		return true;
-	if (l->o->runpath && in_path(p, l->o->runpath, l, name, ret))
-		return true;
-	h = ldso_search(p->t, p->l, name, l->o);
-	if (h)
-		*ret = *h;
-	return h != NULL;
+	if (d->is_path)
+		return by_path(p, d, l);
+	if (p->rpath)
+		h = by_rpath(p, d, loader);
+	if (!h && l->o->runpath)
+		h = in_path(p, l->o->runpath, l, d);
+	return h ? h : ldso_search(p->t, p->l, d->name, d->hash, l->o);
 }
 
 static bool linker_itself(const struct program *p, const char *name)
@@ -136,48 +182,44 @@ static bool linker_itself(const struct program *p, const char *name)
 }
 
 /*
- * Does what the search found for this object alone (closure.c) hold here, too? Not with another linker, below an RPATH, or
- * where $ORIGIN is another folder, having been found under another name.
+ * Does what the search found for this object alone (closure.c) hold here, too, as long as nobody has an RPATH? Not with another
+ * linker, or where $ORIGIN is another folder, having been found under another name.
  */
 static bool as_alone(const struct program *p, const struct loaded *l)
 {
-	return l->o->linker == p->l && !p->rpath &&
-	       (!l->o->runpath || !strchr(l->o->runpath, '$') || !strcmp(l->path, l->o->path));
+	return l->o->linker == p->l && (!l->o->runpath || !strchr(l->o->runpath, '$') || !strcmp(l->path, l->o->path));
 }
 
-static bool dep_find(struct program *p, const struct dep *d, unsigned loader, struct hit *ret)
+/* what one object needs */
+static void load_of(struct program *p, unsigned i)
 {
-	if (!as_alone(p, &p->v[loader]) || strchr(d->name, '/'))
-		return program_find(p, d->name, loader, ret);
-	if (d->hit)
-		*ret = *d->hit;
-	return d->hit != NULL;
-}
+	struct obj *o = p->v[i].o;
+	bool alone = as_alone(p, &p->v[i]);
 
-/* without a look at the names: what the search would find is there */
-static bool there(const struct program *p, const struct dep *d, unsigned loader)
-{
-	return d->hit && d->hit->o->stamp == p->stamp && as_alone(p, &p->v[loader]) && !strchr(d->name, '/');
+	for (uint32_t k = 0; k < o->ndeps; k++) {
+		const struct dep *d = &o->deps[k];
+		bool known = alone && !p->rpath && !d->is_path;
+		const struct hit *h;
+
+		/* without a look at the names: what the search would find is there */
+		if (d->how != DEP_NEEDED || (known && d->hit && d->hit->o->stamp == p->stamp))
+			continue;
+		if (already(p, d) || linker_itself(p, d->name))
+			continue;
+		h = known ? d->hit : program_find(p, d, i);
+		if (h) {
+			program_add(p, h->o, h->path, d->name, d->hash, i);
+		} else if (!p->missing++) {
+			p->lacks = d->name;
+			p->lacks_for = o;
+		}
+	}
 }
 
 void program_load(struct program *p, size_t from)
 {
-	for (unsigned i = (unsigned)from; i < p->n; i++) {
-		struct obj *o = p->v[i].o;
-
-		for (uint32_t k = 0; k < o->ndeps; k++) {
-			const struct dep *d = &o->deps[k];
-			const char *name = d->name;
-			struct hit h;
-
-			if (d->how != DEP_NEEDED || there(p, d, i) || already(p, name) || linker_itself(p, name))
-				continue;
-			if (dep_find(p, d, i, &h)) {
-				program_add(p, h.o, h.path, name, i);
-			} else if (!p->missing++) {
-				p->lacks = name;
-				p->lacks_for = o;
-			}
-		}
-	}
+	if (!from)
+		p->v[0].hash = key_hash(p->v[0].name);
+	for (unsigned i = (unsigned)from; i < p->n; i++)
+		load_of(p, i);
 }

@@ -102,6 +102,15 @@ void arena_free(struct arena *a)
 	memset(a, 0, sizeof(*a));
 }
 
+void arena_go_on(struct arena *a, struct arena *from)
+{
+	if (from->end - from->at <= a->end - a->at)
+		return;
+	a->at = from->at;
+	a->end = from->end;
+	from->at = from->end;
+}
+
 const char *arena_strn(struct arena *a, const char *s, size_t n)
 {
 	return memcpy(arena_alloc(a, n + 1), s, n);
@@ -121,10 +130,9 @@ uint64_t str_hash(const char *s)
 	return h ^ h >> 29;
 }
 
-uint64_t key_hash(const char *s)
+uint64_t key_hash_n(const char *s, size_t n)
 {
 	const uint64_t k = 0x9e3779b97f4a7c15ull;
-	size_t n = strlen(s);
 	uint64_t h = n * k, w;
 
 	for (; n >= 8; s += 8, n -= 8) {
@@ -138,6 +146,11 @@ uint64_t key_hash(const char *s)
 	return h ^ h >> 29;
 }
 
+uint64_t key_hash(const char *s)
+{
+	return key_hash_n(s, strlen(s));
+}
+
 static struct strmap_slot *slot(const struct strmap *m, const char *key, uint64_t h)
 {
 	size_t i = h & (m->size - 1);
@@ -149,7 +162,12 @@ static struct strmap_slot *slot(const struct strmap *m, const char *key, uint64_
 
 void *strmap_get(const struct strmap *m, const char *key)
 {
-	return m->size ? slot(m, key, key_hash(key))->value : NULL;
+	return strmap_get_hashed(m, key, key_hash(key));
+}
+
+void *strmap_get_hashed(const struct strmap *m, const char *key, uint64_t hash)
+{
+	return m->size ? slot(m, key, hash)->value : NULL;
 }
 
 static void widen(struct strmap *m)
@@ -166,7 +184,11 @@ static void widen(struct strmap *m)
 
 void **strmap_at(struct strmap *m, const char *key)
 {
-	uint64_t h = key_hash(key);
+	return strmap_at_hashed(m, key, key_hash(key));
+}
+
+void **strmap_at_hashed(struct strmap *m, const char *key, uint64_t h)
+{
 	struct strmap_slot *s;
 
 	if (m->used * 4 >= m->size * 3)
@@ -188,12 +210,17 @@ void strmap_free(struct strmap *m)
 
 const char *intern(struct strmap *m, struct arena *a, const char *s)
 {
-	const char *known = strmap_get(m, s);
+	return intern_hashed(m, a, s, key_hash(s));
+}
+
+const char *intern_hashed(struct strmap *m, struct arena *a, const char *s, uint64_t hash)
+{
+	const char *known = strmap_get_hashed(m, s, hash);
 
 	if (known)
 		return known;
 	known = arena_str(a, s);
-	*strmap_at(m, known) = (void *)known;
+	*strmap_at_hashed(m, known, hash) = (void *)known;
 	return known;
 }
 

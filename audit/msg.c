@@ -73,23 +73,44 @@ void trouble(const char *what, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* is there a control character, a backslash or anything that is not ASCII among eight? */
+static bool odd(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101ull, high = ones << 7;
+	uint64_t backslash = w ^ ones * '\\', del = w ^ ones * 0x7f;
+
+	return (w | ((w - ones * 0x20) & ~w) | ((backslash - ones) & ~backslash) | ((del - ones) & ~del)) & high;
+}
+
+/* nearly every name is shown as it is */
+static bool plain(const char *s, size_t n)
+{
+	uint64_t w;
+
+	for (; n >= 8; s += 8, n -= 8) {
+		memcpy(&w, s, 8);
+		if (odd(w))
+			return false;
+	}
+	memset(&w, ' ', 8);
+	memcpy(&w, s, n);
+	return !odd(w);
+}
+
 const char *shown(const char *name)
 {
 	static __thread char *ring[8];
 	static __thread unsigned turn;
 	const unsigned char *s = (const unsigned char *)name;
-	size_t n = 0;
+	size_t n = strlen(name);
 	char *t;
 
-	/* nearly every name is shown as it is */
-	while (*s >= 0x20 && *s < 0x7f && *s != '\\')
-		s++;
-	if (!*s)
+	if (plain(name, n))
 		return name;
-	s = (const unsigned char *)name;
 	turn = (turn + 1) % 8;
 	free(ring[turn]);
-	t = ring[turn] = xmalloc(strlen(name) * 4 + 1);
+	t = ring[turn] = xmalloc(n * 4 + 1);
+	n = 0;
 	while (*s) {
 		int k = *s < 0x80 ? 1 : utf8_length(s);
 

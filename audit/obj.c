@@ -33,10 +33,14 @@ static void *widened(struct arena *mem, void *list, uint32_t n, size_t each)
 	return n ? memcpy(v, list, n * each) : v;
 }
 
-struct dep *dep_new(struct obj *o, struct arena *mem)
+struct dep *dep_new(struct obj *o, struct arena *mem, enum dep_how how, const char *name, uint64_t hash)
 {
+	struct dep *d;
+
 	o->deps = widened(mem, o->deps, o->ndeps, sizeof(*o->deps));
-	return &o->deps[o->ndeps++];
+	d = &o->deps[o->ndeps++];
+	*d = (struct dep){ .name = name, .hash = hash, .how = (uint8_t)how, .is_path = strchr(name, '/') != NULL };
+	return d;
 }
 
 struct finding *finding_add(struct obj *o, struct arena *mem, enum rule rule, uint64_t addr, const char *detail)

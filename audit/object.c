@@ -58,7 +58,7 @@ static const uint8_t *note_bytes(struct img *im, uint64_t off, uint64_t n, uint8
 {
 	*heap = NULL;
 	if (n <= size)
-		return img_read(im, off, small, (size_t)n) ? small : NULL;
+		return img_view(im, off, small, (size_t)n);
 	return *heap = img_load(im, off, n, NOTE_BYTES);
 }
 
@@ -245,6 +245,14 @@ static enum kind kind_of(struct obj *o, struct elf *e, const struct segs *s)
 	return K_LIBRARY;
 }
 
+/* how much to read where the dynamic section begins: the section headers mostly lie close behind it */
+static uint64_t dynamic_reach(const struct elf *e, const struct seg *g, bool headers)
+{
+	uint64_t end = e->shoff + (uint64_t)e->shnum * e->shentsize;
+
+	return headers && e->shoff > g->off && end - g->off <= IMG_WINDOW ? end - g->off : g->filesz;
+}
+
 static void linked(struct worker *w, struct obj *o, struct elf *e)
 {
 	struct props p = { 0 };
@@ -255,9 +263,10 @@ static void linked(struct worker *w, struct obj *o, struct elf *e)
 	interpreter(w, o, e, &s);
 	note_segments(w, o, e, &s, &p);
 	in_segment = p.notes > 0;
-	/* before the section headers: reading it mostly brings them along */
-	if (s.dynamic.type && !s.hollow && w->a->o->level >= LEVEL_CLOSURE)
+	if (s.dynamic.type && !s.hollow && w->a->o->level >= LEVEL_CLOSURE) {
+		img_ahead(e->im, s.dynamic.off, dynamic_reach(e, &s.dynamic, !in_segment));
 		dynamic_read(w, o, e, &s.dynamic);
+	}
 	if (!in_segment)
 		note_sections(w, o, e, &s, &p);
 	o->kind = (uint8_t)kind_of(o, e, &s);

@@ -47,11 +47,13 @@ static bool fails(const struct audit *a)
 
 int output(const struct audit *a)
 {
+	static char buffer[64 << 10]; /* stdio's own has the size of a block */
 	const struct options *o = a->o;
 	bool taken = (o->html && !strcmp(o->html, "-")) || (o->sarif && !strcmp(o->sarif, "-"));
 	bool written = true;
 	int r;
 
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	if (o->sarif)
 		written &= to_file(o->sarif, sarif_print, a);
 	if (o->html)

@@ -119,6 +119,7 @@ static void *work(void *arg)
 	}
 	code_free(t->w->code);
 	t->w->code = NULL;
+	img_free(&t->w->im);
 	if (t->w->dir_fd >= 0)
 		close(t->w->dir_fd);
 	return NULL;

@@ -88,36 +88,72 @@ static bool twice(const struct obj *a, const struct obj *b)
 	return b->in ? b->in->flags & OF_TWICE : !a->in && !strcmp(a->path, b->path);
 }
 
-/* two neighbours in order, of which the second begins at `mid`, into one */
-static void merge(struct obj **to, struct obj *const *v, size_t mid, size_t n)
+/* How many of n in order go before x? Looked for in growing steps: what is merged seldom alternates one by one. */
+static size_t before(struct obj *const *v, size_t n, const struct obj *x, bool or_same, bool *same)
 {
-	size_t a = 0, b = mid;
+	size_t lo = 0, step = 1; /* v[0..lo) do, v[n..) do not; step 0: no longer growing */
 
-	while (a < mid && b < n)
-		*to++ = by_place(v[a], v[b]) <= 0 ? v[a++] : v[b++];
+	while (lo < n) {
+		size_t at = step && step < n - lo ? lo + step - 1 : lo + (n - lo - 1) / 2;
+		int r = by_place(v[at], x);
+
+		*same |= !r;
+		if (r < 0 || (!r && or_same)) {
+			lo = at + 1;
+			step *= 2;
+		} else {
+			n = at;
+			step = 0;
+		}
+	}
+	return lo;
+}
+
+/* two neighbours in order, of which the second begins at `mid`, into one; whether any two have the same place */
+static bool merge(struct obj **to, struct obj *const *v, size_t mid, size_t n)
+{
+	size_t a = 0, b = mid, k;
+	bool same = false;
+
+	while (a < mid && b < n) {
+		k = before(v + a, mid - a, v[b], true, &same);
+		memcpy(to, v + a, k * sizeof(*v));
+		to += k;
+		a += k;
+		k = a < mid ? before(v + b, n - b, v[a], false, &same) : 0;
+		memcpy(to, v + b, k * sizeof(*v));
+		to += k;
+		b += k;
+	}
 	memcpy(to, v + a, (mid - a) * sizeof(*v));
 	memcpy(to + (mid - a), v + b, (n - b) * sizeof(*v));
+	return same;
 }
 
 /*
  * Merges what is in order already: lists mostly are, each thread keeps the order, and comparing long names that have most
  * in common is what costs.
  */
-void results_sort(struct results *r)
+bool results_sort(struct results *r)
 {
 	struct obj **v = r->objs, **to = xmalloc(r->n * sizeof(*to)), **swap;
 	size_t *end = NULL, runs = 0, room = 0;
+	bool same = false;
 
-	for (size_t i = 1; i <= r->n; i++)
-		if (i == r->n || by_place(v[i - 1], v[i]) > 0)
+	for (size_t i = 1; i <= r->n; i++) {
+		int order = i == r->n ? 1 : by_place(v[i - 1], v[i]);
+
+		same |= !order;
+		if (order > 0)
 			VEC_ADD(end, runs, room, i);
+	}
 	while (runs > 1) {
 		size_t from = 0, kept = 0;
 
 		for (size_t i = 0; i < runs; i += 2) {
 			size_t last = end[i + 1 < runs ? i + 1 : i];
 
-			merge(to + from, v + from, end[i] - from, last - from);
+			same |= merge(to + from, v + from, end[i] - from, last - from);
 			end[kept++] = from = last;
 		}
 		runs = kept;
@@ -127,15 +163,18 @@ void results_sort(struct results *r)
 	r->objs = v;
 	free(to);
 	free(end);
+	return same;
 }
 
 void results_settle(struct results *r)
 {
+	bool same = results_sort(r);
 	size_t kept = 0;
 
-	results_sort(r);
 	if (r->nlinks)
 		qsort(r->links, r->nlinks, sizeof(*r->links), by_path);
+	if (!same)
+		return;
 	for (size_t i = 0; i < r->n; i++) {
 		if (kept && twice(r->objs[kept - 1], r->objs[i]))
 			r->objs[i]->flags |= OF_TWICE;

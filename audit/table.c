@@ -31,9 +31,12 @@ static void verdict(FILE *f, const struct obj *o)
 	if (o->closure == V_VETOED)
 		fprintf(f, "vetoed by %s%s", shown(o->veto->path), o->nveto > 1 ? " and others" : "");
 	else
-		fputs(verdict_names[o->closure], f);
-	if (o->verdict != o->closure)
-		fprintf(f, " (%s)", verdict_names[o->verdict]);
+		fputs_unlocked(verdict_names[o->closure], f);
+	if (o->verdict != o->closure) {
+		fputs_unlocked(" (", f);
+		fputs_unlocked(verdict_names[o->verdict], f);
+		putc_unlocked(')', f);
+	}
 }
 
 /* left-aligned, at `to`; what is behind it */
@@ -51,26 +54,30 @@ static char *column(char *to, const char *text, size_t width)
 /* there are as many rows as files, and printf() takes long beside reading one */
 static void row(FILE *f, const struct obj *o)
 {
-	char line[64], *end = line;
+	bool foreign = o->bits && o->machine != EM_X86_64 && o->machine != EM_386, archive = o->kind == K_ARCHIVE;
+	const char *none = foreign ? "-" : archive ? "" : NULL, *name = shown(obj_name(o));
+	char line[512], *end = line;
+	size_t n = strlen(name);
 
-	if (o->bits && o->machine != EM_X86_64 && o->machine != EM_386)
-		fprintf(f, "%-6s%-5s%-4s%-15s%s  machine %u\n", "-", "-", "-", kind_names[o->kind], shown(obj_name(o)),
-			o->machine);
-	else if (o->kind == K_ARCHIVE)
-		fprintf(f, "%-6s%-5s%-4s%-15s%s\n", "", "", "", kind_names[o->kind], shown(obj_name(o)));
-	else {
-		end = column(end, yes(o->marks, MARK_SHSTK), 6);
-		end = column(end, yes(o->marks, MARK_IBT), 5);
-		end = column(end, isa(o->isa_needed), 4);
-		end = column(end, kind_names[o->kind], 15);
-		fwrite_unlocked(line, 1, (size_t)(end - line), f);
-		fputs_unlocked(shown(obj_name(o)), f);
-		if (o->kind == K_PROGRAM && o->level >= LEVEL_CLOSURE) {
-			fputs("  ", f);
-			verdict(f, o);
-		}
-		putc_unlocked('\n', f);
+	end = column(end, none ? none : yes(o->marks, MARK_SHSTK), 6);
+	end = column(end, none ? none : yes(o->marks, MARK_IBT), 5);
+	end = column(end, none ? none : isa(o->isa_needed), 4);
+	end = column(end, kind_names[o->kind], 15);
+	if (n < sizeof(line) - (size_t)(end - line)) {
+		memcpy(end, name, n);
+		end += n;
+		n = 0;
 	}
+	fwrite_unlocked(line, 1, (size_t)(end - line), f);
+	if (n)
+		fwrite_unlocked(name, 1, n, f);
+	if (foreign) {
+		fprintf(f, "  machine %u", o->machine);
+	} else if (o->kind == K_PROGRAM && o->level >= LEVEL_CLOSURE) {
+		fputs_unlocked("  ", f);
+		verdict(f, o);
+	}
+	putc_unlocked('\n', f);
 }
 
 static void finding(FILE *f, const struct finding *x)

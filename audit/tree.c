@@ -14,156 +14,154 @@
 
 #define LINKS_MOST 40
 
-struct place *tree_place(struct tree *t, const char *path)
-{
-	struct place *p = strmap_get(&t->places, path);
-
-	if (!p) {
-		p = arena_alloc(&t->w.mem, sizeof(*p));
-		*strmap_at(&t->places, arena_str(&t->w.mem, path)) = p;
-	}
-	return p;
-}
-
 void tree_done(struct tree *t)
 {
 	results_take(&t->a->r, &t->w.r);
+	arena_go_on(&t->a->mem, &t->w.mem);
+	img_free(&t->w.im);
 	strmap_free(&t->w.names);
-	strmap_free(&t->places);
+	free(t->places.slots);
 	strmap_free(&t->dirs);
 	strmap_free(&t->inodes);
 	strmap_free(&t->linkers);
+	strmap_free(&t->searches);
 }
 
 /* ---- asking it */
 
-/* what is at a name whose folders are no links; in the root it is looked at once, and read if `final` */
-static struct place *at(struct tree *t, const char *path, bool final)
+/* reads the link that a name may be; false: there is nothing of that name */
+static bool look(struct tree *t, struct place *p)
 {
-	struct place *p = strmap_get(&t->places, path);
 	int root = t->a->o->rootfd;
-	char target[PATH_MOST];
+	char path[PATH_MOST], target[PATH_MOST];
+	size_t up = p->up->len;
+	ssize_t n;
+
+	memcpy(path, place_path(t, p->up), up);
+	path[up] = '/';
+	memcpy(path + up + 1, p->name, p->len - up - 1);
+	path[p->len] = 0;
+	n = readlinkat(root >= 0 ? root : AT_FDCWD, root >= 0 ? path + 1 : path, target, sizeof(target) - 1);
+	if (n < 0)
+		return errno == EINVAL;
+	target[n] = 0;
+	p->link = intern(&t->w.names, &t->w.mem, target);
+	worker_link(&t->w, path, target, NULL);
+	return true;
+}
+
+/* what is called so in a folder, NULL: nobody knows; in the root it is looked at once, and read if `final` */
+static struct place *at(struct tree *t, struct place *up, const char *name, size_t n, uint64_t hash, bool final)
+{
+	struct place *p = place_get(t, up, name, n, hash);
 
 	if (!t->live || (p && p->seen && (p->read || p->link || !final)))
 		return p;
-	p = tree_place(t, path);
+	if (!p && up->gone)
+		return NULL;
+	p = p ? p : place_make(t, up, arena_strn(&t->w.mem, name, n), n, hash);
+	if (!p)
+		return NULL;
 	if (!p->seen) {
-		ssize_t n = readlinkat(root >= 0 ? root : AT_FDCWD, root >= 0 && path[1] ? path + 1 : path, target,
-				       sizeof(target) - 1);
-
 		p->seen = true;
-		p->read = n < 0 && errno != EINVAL; /* nothing there */
-		if (n >= 0) {
-			target[n] = 0;
-			p->link = intern(&t->w.names, &t->w.mem, target);
-			worker_link(&t->w, arena_str(&t->w.mem, path), target, NULL);
-		}
+		p->read = p->gone = !look(t, p);
 	}
 	if (final && !p->read && !p->link) {
 		p->read = true;
-		p->o = tree_read(t, path);
+		p->o = tree_read(t, place_path(t, p));
 	}
 	return p;
 }
 
 /*
- * The name without links that `path` leads to, in `out`. Parts that nobody knows are taken for folders; *last is what is
- * at the end. False: too many links, or too long.
+ * The place that `path` leads to from a folder that is reached through `links` links. Parts that nobody knows are taken for
+ * folders. NULL: too many links, or too long.
  */
-static bool follow(struct tree *t, const char *path, bool final, char *out, struct place **last)
+static struct place *follow(struct tree *t, struct place *from, const char *path, bool final, unsigned links)
 {
 	char rest[2 * PATH_MOST], next[2 * PATH_MOST];
-	unsigned links = 0;
-	size_t n = 0;
+	struct place *p;
 
-	*last = NULL;
-	*out = 0;
-	if (strlen(path) >= PATH_MOST)
-		return false;
+	if (strlen(path) >= sizeof(rest))
+		return NULL;
 	strcpy(rest, path);
+	if (*path == '/')
+		from = &t->root;
 	for (char *s = rest; *s;) {
 		size_t k = strcspn(s, "/");
+		uint64_t hash;
 
 		if (!k || (k == 1 && *s == '.')) {
 			s += k + (s[k] == '/');
 			continue;
 		}
 		if (k == 2 && s[0] == '.' && s[1] == '.') {
-			char *up = strrchr(out, '/');
-
-			n = up ? (size_t)(up - out) : 0;
-			out[n] = 0;
+			from = from->up ? from->up : from;
 			s += k + (s[k] == '/');
-			*last = NULL;
 			continue;
 		}
-		if (n + 1 + k >= PATH_MOST)
-			return false;
-		out[n] = '/';
-		memcpy(out + n + 1, s, k);
-		out[n + 1 + k] = 0;
+		hash = key_hash_n(s, k);
+		p = at(t, from, s, k, hash, final && !s[k + strspn(s + k, "/")]);
+		p = p ? p : place_make(t, from, arena_strn(&t->w.mem, s, k), k, hash);
+		if (!p)
+			return NULL;
 		s += k;
-		*last = at(t, out, final && !s[strspn(s, "/")]);
-		if (!*last || !(*last)->link) {
-			n += 1 + k;
+		if (!p->link) {
+			from = p;
 			continue;
 		}
-		if (++links > LINKS_MOST || snprintf(next, sizeof(next), "%s%s", (*last)->link, s) >= 2 * PATH_MOST)
-			return false;
+		if (++links > LINKS_MOST || snprintf(next, sizeof(next), "%s%s", p->link, s) >= 2 * PATH_MOST)
+			return NULL;
 		if (*next == '/')
-			n = 0;
-		out[n] = 0;
+			from = &t->root;
 		strcpy(rest, next);
 		s = rest;
 	}
-	return true;
+	return from;
 }
 
-/* A folder's name without links, "" if it leads nowhere. Folders repeat: the answers are kept. */
-static const char *folder(struct tree *t, const char *dir, size_t n)
+static struct place nowhere;
+
+/* folders repeat: the answers are kept */
+struct place *tree_folder(struct tree *t, const char *dir, size_t n)
 {
-	char name[PATH_MOST], out[PATH_MOST];
+	char name[PATH_MOST];
 	struct place *p;
-	const char *known;
+	uint64_t hash;
 
 	if (n >= sizeof(name))
-		return "";
+		return NULL;
 	memcpy(name, dir, n);
 	name[n] = 0;
-	known = strmap_get(&t->dirs, name);
-	if (!known) {
-		known = follow(t, name, false, out, &p) ? arena_str(&t->w.mem, *out ? out : "/") : "";
-		*strmap_at(&t->dirs, arena_str(&t->w.mem, name)) = (void *)known;
+	hash = key_hash_n(name, n);
+	p = strmap_get_hashed(&t->dirs, name, hash);
+	if (!p) {
+		p = follow(t, &t->root, name, false, 0);
+		p = p ? p : &nowhere;
+		*strmap_at_hashed(&t->dirs, arena_strn(&t->w.mem, name, n), hash) = p;
 	}
-	return known;
+	return p == &nowhere ? NULL : p;
 }
 
-struct obj *tree_find(struct tree *t, const char *path, const char **real)
+struct obj *tree_in(struct tree *t, struct place *folder, const char *name, uint64_t hash)
 {
-	const char *slash = strrchr(path, '/'), *dir;
-	char full[2 * PATH_MOST], out[PATH_MOST];
-	struct place *p;
-	size_t n;
+	struct place *p = at(t, folder, name, strlen(name), hash, true);
+
+	/* that it is a link was the first of them */
+	if (p && p->link)
+		p = follow(t, folder, p->link, true, 1);
+	return p ? p->o : NULL;
+}
+
+struct obj *tree_find(struct tree *t, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct place *folder;
 
 	if (!slash || !slash[1])
 		return NULL;
-	dir = folder(t, path, (size_t)(slash - path));
-	if (!*dir)
-		return NULL;
-	n = dir[1] ? strlen(dir) : 0;
-	if (n + strlen(slash) >= PATH_MOST)
-		return NULL;
-	memcpy(full, dir, n);
-	strcpy(full + n, slash);
-	p = at(t, full, true);
-	if (p && p->link) {
-		if (!follow(t, full, true, out, &p))
-			return NULL;
-		strcpy(full, out);
-	}
-	if (real)
-		*real = arena_str(&t->w.mem, full);
-	return p ? p->o : NULL;
+	folder = tree_folder(t, path, (size_t)(slash - path));
+	return folder ? tree_in(t, folder, slash + 1, key_hash(slash + 1)) : NULL;
 }
 
 char *tree_text(struct tree *t, const char *path, size_t *n)

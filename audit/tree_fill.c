@@ -96,10 +96,13 @@ static bool hidden(const struct whiteouts *w, const char *path)
 static void hide(struct tree *t, struct whiteouts *w)
 {
 	for (size_t i = 0; i < t->places.size && (w->gone.used || w->empty.used); i++) {
-		struct strmap_slot *s = &t->places.slots[i];
+		struct place *p = t->places.slots[i].p;
 
-		if (s->key && hidden(w, s->key))
-			memset(s->value, 0, sizeof(struct place));
+		if (!p || !hidden(w, place_path(t, p)))
+			continue;
+		p->o = NULL;
+		p->link = NULL;
+		p->seen = p->read = p->gone = false;
 	}
 	strmap_free(&w->gone);
 	strmap_free(&w->empty);
@@ -107,10 +110,17 @@ static void hide(struct tree *t, struct whiteouts *w)
 
 /* ---- objects and links, archive by archive */
 
-static void put(struct tree *t, const char *path, struct obj *o, const char *link)
+/* where the last one was put: neighbours mostly lie in the same folder */
+struct last {
+	const char *dir;
+	size_t n;
+	struct place *p;
+};
+
+static void put(struct tree *t, struct last *last, const char *path, struct obj *o, const char *link)
 {
-	size_t n = strlen(path);
-	struct place **at;
+	size_t n = strlen(path), dir, k;
+	struct place *p;
 
 	if (n >= PATH_MOST)
 		return;
@@ -120,11 +130,19 @@ static void put(struct tree *t, const char *path, struct obj *o, const char *lin
 		*full = '/';
 		memcpy(full + 1, path, n + 1);
 		path = full;
+		n++;
 	}
-	at = (struct place **)strmap_at(&t->places, path);
-	if (!*at)
-		*at = arena_alloc(&t->w.mem, sizeof(**at));
-	**at = (struct place){ o, link, true, true };
+	dir = (size_t)(strrchr(path, '/') - path);
+	if (!last->p || last->n != dir || memcmp(last->dir, path, dir))
+		*last = (struct last){ path, dir, place_literal(t, path, dir) };
+	k = n - dir - 1;
+	p = last->p ? place_make(t, last->p, path + dir + 1, k, key_hash_n(path + dir + 1, k)) : NULL;
+	if (!p)
+		return;
+	p->path = path;
+	p->o = o;
+	p->link = link;
+	p->seen = p->read = true;
 }
 
 /* objects or links by the archive they are in: an archive of packages has as many of them as it has members */
@@ -186,13 +204,15 @@ static const struct member *members_in(const struct members *m, const struct obj
 static void fill_root(struct tree *t)
 {
 	struct results *r = &t->a->r;
+	struct last last = { 0 };
 
+	places_reserve(&t->places, r->n + r->nlinks);
 	for (size_t i = 0; i < r->n; i++)
 		if (!r->objs[i]->in)
-			put(t, r->objs[i]->path, r->objs[i], NULL);
+			put(t, &last, r->objs[i]->path, r->objs[i], NULL);
 	for (size_t i = 0; i < r->nlinks; i++)
 		if (!r->links[i].in)
-			put(t, r->links[i].path, NULL, r->links[i].target);
+			put(t, &last, r->links[i].path, NULL, r->links[i].target);
 }
 
 /* what one archive has, over what those before it had */
@@ -201,16 +221,17 @@ static void fill(struct tree *t, const struct members *objs, const struct member
 	const struct member *o = members_in(objs, in), *first = members_in(links, in);
 	struct audit *a = t->a;
 	struct whiteouts w = { 0 };
+	struct last last = { 0 };
 
 	for (const struct member *l = first; l < links->v + links->n && l->in == in; l++)
 		if (!a->r.links[l->i].target)
 			whiteout(t, &w, a->r.links[l->i].path);
 	hide(t, &w);
 	for (; o < objs->v + objs->n && o->in == in; o++)
-		put(t, a->r.objs[o->i]->path, a->r.objs[o->i], NULL);
+		put(t, &last, a->r.objs[o->i]->path, a->r.objs[o->i], NULL);
 	for (const struct member *l = first; l < links->v + links->n && l->in == in; l++)
 		if (a->r.links[l->i].target)
-			put(t, a->r.links[l->i].path, NULL, a->r.links[l->i].target);
+			put(t, &last, a->r.links[l->i].path, NULL, a->r.links[l->i].target);
 }
 
 static size_t layers_of(const struct audit *a, struct layer *layers)
@@ -251,6 +272,7 @@ void tree_make(struct tree *t, struct audit *a, bool packed)
 	t->packed = packed;
 	t->live = a->live && (!packed || a->o->rootfd >= 0);
 	t->w.a = a;
+	arena_go_on(&t->w.mem, &a->mem);
 	if (packed)
 		fill_packed(t);
 	else

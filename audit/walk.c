@@ -265,7 +265,12 @@ static void put_name(struct pool *p, struct feed *f, const char *path)
 
 static bool plain(const char *path)
 {
-	return *path == '/' && !strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../");
+	if (*path != '/')
+		return false;
+	for (const char *s = path; s; s = strchr(s + 1, '/'))
+		if (s[1] == '/' || (s[1] == '.' && (s[2] == '/' || (s[2] == '.' && s[3] == '/'))))
+			return false;
+	return true;
 }
 
 static void from_list(struct pool *p, struct feed *fe)
@@ -338,6 +343,7 @@ void walk_run(struct audit *a)
 	for (unsigned i = 0; i < p.n; i++) {
 		results_take(&a->r, &p.workers[i].r);
 		strmap_free(&p.workers[i].names);
+		arena_go_on(&a->mem, &p.workers[i].mem); /* pages that are there already */
 	}
 	free(p.workers);
 	results_settle(&a->r);
