@@ -101,26 +101,29 @@ static void compare(struct diff *d, const struct obj *a, const struct obj *b)
 }
 
 /* members of static libraries repeat names: the nth of a name is compared with the nth */
-static char *key(const struct obj *o, unsigned nth)
+static char *key(struct arena *mem, const struct obj *o, unsigned nth)
 {
 	const char *name = obj_name(o);
-	char *k = xmalloc(strlen(name) + 16);
+	char *k = arena_alloc(mem, strlen(name) + 16);
 
 	sprintf(k, "%s\t%u", name, nth);
 	return k;
 }
 
-static void index_of(const struct audit *a, struct strmap *m, char **keys)
+/* their keys; *m has the objects by these */
+static char **index_of(struct arena *mem, const struct audit *a, struct strmap *m)
 {
+	char **keys = arena_alloc(mem, a->r.n * sizeof(*keys));
 	unsigned nth = 0;
 
 	for (size_t i = 0; i < a->r.n; i++) {
 		const struct obj *o = a->r.objs[i], *p = i ? a->r.objs[i - 1] : NULL;
 
 		nth = p && p->in == o->in && !strcmp(p->path, o->path) ? nth + 1 : 0;
-		keys[i] = key(o, nth);
+		keys[i] = key(mem, o, nth);
 		*strmap_at(m, keys[i]) = (void *)o;
 	}
+	return keys;
 }
 
 int cmd_diff(const struct command *cmd, struct options *o)
@@ -128,16 +131,15 @@ int cmd_diff(const struct command *cmd, struct options *o)
 	static struct audit old, new;
 	struct strmap in_old = { 0 }, in_new = { 0 };
 	struct diff d = { .json = o->json };
+	struct arena mem = { 0 };
 	char **old_keys, **new_keys;
 
 	if (!o->operands[0] || !o->operands[1] || o->operands[2])
 		usage_error(cmd, "diff needs two databases");
 	load(&old, o, o->operands[0]);
 	load(&new, o, o->operands[1]);
-	old_keys = xmalloc(old.r.n * sizeof(*old_keys));
-	new_keys = xmalloc(new.r.n * sizeof(*new_keys));
-	index_of(&old, &in_old, old_keys);
-	index_of(&new, &in_new, new_keys);
+	old_keys = index_of(&mem, &old, &in_old);
+	new_keys = index_of(&mem, &new, &in_new);
 	for (size_t i = 0; i < old.r.n; i++)
 		if (!strmap_get(&in_new, old_keys[i]))
 			change(&d, old.r.objs[i], "gone", NULL, NULL);
@@ -149,6 +151,9 @@ int cmd_diff(const struct command *cmd, struct options *o)
 		else
 			change(&d, new.r.objs[i], "new", NULL, new.r.objs[i]->bits ? mark_names(new.r.objs[i]->marks) : NULL);
 	}
+	strmap_free(&in_old);
+	strmap_free(&in_new);
+	arena_free(&mem);
 	if (!o->json && !d.changes)
 		puts("nothing changed");
 	return stdout_done() ? GN_EXIT_USAGE : d.changes ? ST_FOUND : 0;

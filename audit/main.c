@@ -12,7 +12,7 @@ const char *gnomon_path = "gnomon";
 
 int main(int argc, char **argv)
 {
-	struct options o;
+	static struct options o;
 	const struct command *cmd;
 
 	/* a limit on the size of files is an error like a full disk, told and gone on from */

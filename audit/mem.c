@@ -45,6 +45,26 @@ char *xstrdup(const char *s)
 	return memcpy(xmalloc(n), s, n);
 }
 
+#define ROOMS 16
+static __thread char *rooms[ROOMS];
+
+char *text_room(size_t n)
+{
+	static __thread unsigned turn;
+	char **r = &rooms[turn++ % ROOMS];
+
+	free(*r);
+	return *r = xmalloc(n);
+}
+
+void text_rooms_free(void)
+{
+	for (int i = 0; i < ROOMS; i++) {
+		free(rooms[i]);
+		rooms[i] = NULL;
+	}
+}
+
 struct chunk {
 	struct chunk *next;
 	char bytes[];

@@ -15,6 +15,9 @@ void *xmalloc(size_t n);
 void *xzalloc(size_t n); /* zeroed */
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *s);
+/* for a text of n bytes that is used at once: good until the thread has asked for sixteen more; given back at its end */
+char *text_room(size_t n);
+void text_rooms_free(void);
 
 /* one owner thread each */
 struct arena {

@@ -99,17 +99,13 @@ static bool plain(const char *s, size_t n)
 
 const char *shown(const char *name)
 {
-	static __thread char *ring[8];
-	static __thread unsigned turn;
 	const unsigned char *s = (const unsigned char *)name;
 	size_t n = strlen(name);
 	char *t;
 
 	if (plain(name, n))
 		return name;
-	turn = (turn + 1) % 8;
-	free(ring[turn]);
-	t = ring[turn] = xmalloc(n * 4 + 1);
+	t = text_room(n * 4 + 1);
 	n = 0;
 	while (*s) {
 		int k = *s < 0x80 ? 1 : utf8_length(s);

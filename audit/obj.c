@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* One object: its name, what is added to it, what is taken from it before the verdicts are come to anew. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "audit.h"
 
 const char *obj_name(const struct obj *o)
 {
-	static __thread char *ring[4];
-	static __thread unsigned turn;
 	const char *outer;
 	char *t;
 
 	if (!o->in)
 		return o->path;
 	outer = obj_name(o->in);
-	t = xmalloc(strlen(outer) + strlen(o->path) + 3);
+	t = text_room(strlen(outer) + strlen(o->path) + 3);
 	sprintf(t, "%s(%s)", outer, o->path);
-	turn = (turn + 1) % 4;
-	free(ring[turn]);
-	return ring[turn] = t;
+	return t;
 }
 
 /* room for one more in a list of n; doubled at powers of two: what is left behind in the arena is small */

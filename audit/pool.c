@@ -122,6 +122,7 @@ static void *work(void *arg)
 	img_free(&t->w->im);
 	if (t->w->dir_fd >= 0)
 		close(t->w->dir_fd);
+	text_rooms_free();
 	return NULL;
 }
 
