@@ -22,8 +22,11 @@ void tracee_clean_after_fork(void)
 		memset(dirt, 0, sizeof(dirt));
 }
 
-/* Its next stop, which is on its way: what the host reports, dealt with. A stop that the guest sees is there to be waited for,
- * unless it has been before. 0: the task has ended, which is for the guest to see */
+/*
+ * Its next stop, which is on its way: what the host reports, dealt with. A stop that the guest sees is there to be waited for,
+ * unless it is the one that has been before; on its way out the task may make another. 0: it has ended, which is for the guest
+ * to see
+ */
 static int next_stop(struct vcpu *v, int tid, bool *visible)
 {
 	s32 info[32] = { 0 };
@@ -35,8 +38,14 @@ static int next_stop(struct vcpu *v, int tid, bool *visible)
 		return 0;
 	host = status = info[6] << 8 | 0x7f;
 	*visible = tracee_stopped(v, tid, &status);
-	if (*visible && tracee_get(tid, &t) && t.reported)
+	if (!*visible || !tracee_get(tid, &t))
+		return host;
+	if (t.stop != TRACEE_OWN) {
+		t.told = t.reported = false;
+		tracee_put(&t);
+	} else if (t.reported) {
 		sys4(__NR_wait4, tid, NULL, 2 | WALL, 0);
+	}
 	return host;
 }
 
