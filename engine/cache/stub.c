@@ -43,6 +43,10 @@ static void emit_stub(struct emit *e, struct arena *a, const struct exit *x)
 {
 	enum thunk thunk = x->kind == EXIT_JMP ? THUNK_EXIT + x->res : x->kind == EXIT_CALL ? THUNK_CALL_EXIT : THUNK_JMISS;
 
+	if (stub_size(x) == SEALED) {
+		emit_sealed(e, a, x);
+		return;
+	}
 	if (stub_size(x) == BY_MEMORY) {
 		mov_slot_imm(e, SLOT_EXIT, exit_id(x));
 	} else {
@@ -62,10 +66,10 @@ bool cache_stubs_make(struct block *b)
 
 	for (; x < end; x++)
 		bytes += stub_size(x);
-	e.p = bytes ? cache_cold_alloc(a, bytes) : NULL;
-	e.limit = e.p + bytes;
-	if ((bytes && !e.p) || !xlate_lookup(a, LOOKUP_CALL_SAMPLED))
+	e.p = bytes ? cache_cold_alloc(a, bytes) : a->base;
+	if (!e.p || !xlate_lookup(a, LOOKUP_CALL_SAMPLED))
 		return false;
+	e.limit = e.p + bytes;
 	b->stubs = (u32)(e.p - a->base);
 	for (x = block_exits(b); x < end; x++) {
 		if (x->kind == EXIT_ICALL)
@@ -73,7 +77,7 @@ bool cache_stubs_make(struct block *b)
 		if (!stub_size(x))
 			continue;
 		cache_point_near(b, x, e.p);
-		(xlate_opts.sealed ? emit_sealed : emit_stub)(&e, a, x);
+		emit_stub(&e, a, x);
 	}
 	BUG_ON(e.p != e.limit);
 	return true;
