@@ -35,7 +35,7 @@ def markdown(rows):
         o.append("| %s | %s |" % (r["name"], " | ".join("%.1f" % x if x < 100 else "%.0f" % x for x in (r["ns"][w] for w in WAYS))))
     ns = {r["name"]: r["ns"] for r in rows}
     one, many, unlock = (ns["munmap of nothing, 1 thread"], ns["munmap of nothing, 64 threads"], ns["vDSO's robust unlock"])
-    o += ["", "Lowest of the rounds. The scan adds %.0f ns to a munmap with one thread and %.0f ns with 64 (promised: 100 and 2000); the" % (
+    o += ["", "Lowest of the rounds. The scan changes a munmap by %+.0f ns with one thread and %+.0f ns with 64 (promised: 100 and 2000); the" % (
         one["guard"] - one["bare"], many["guard"] - many["bare"]),
           "vDSO's unlock takes %.1f ns more under the engine (promised: 2)." % (unlock["gnomon check"] - unlock["bare"])]
     return o

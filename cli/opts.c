@@ -280,5 +280,7 @@ void options_parse(const struct command *cmd, int argc, char **argv, struct opti
 			exit(stdout_done());
 		}
 	}
+	if (o->ibt && o->knobs & GN_OPT_CHAOS_SEAL)
+		usage_error(cmd, "--ibt looks at branches that -X seal leaves to the engine");
 	*operands = argv + i;
 }

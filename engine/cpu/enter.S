@@ -152,7 +152,7 @@ cpu_resume_check:
 	jne	cpu_resume_pending
 	push	qword ptr gs:[SLOT_RFLAGS]
 	popfq
-	PKEY_CLOSE_QUIETLY
+	PKEY_CLOSE
 	mov	rax, gs:[SLOT_GREG(0)]
 	mov	rcx, gs:[SLOT_GREG(1)]
 	mov	rdx, gs:[SLOT_GREG(2)]

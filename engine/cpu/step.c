@@ -170,8 +170,7 @@ static void run_alone(struct vcpu *v, const struct insn *in, u8 *code)
 	}
 	__atomic_and_fetch(&v->pending, ~(u32)PEND_STEP, __ATOMIC_SEQ_CST);
 	v->step.on = true;
-	v->resume = (u64)block_host(b);
-	v->resume_r11 = xlate_opts.sealed ? v->gregs[R11] : v->twin_sp;
+	cpu_resume_at(v, block_host(b), xlate_first_res());
 }
 
 /* the bytes at v->rip; false where they may not be executed */

@@ -4,6 +4,8 @@
  * the guest's only between its two labels; a fault there continues at the third (rt_fault_fixup below reads the
  * table). Leaf functions: nothing on the stack at that moment but return addresses. DF is clear, as everywhere
  * in C. [as-safe] [no-fp]
+ *
+ * And what else is done without the right to the engine's memory: stores for the guest, and system calls that do not sleep.
  */
 #include "rt/pkey_asm.h"
 

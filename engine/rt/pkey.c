@@ -4,6 +4,7 @@
  * whoever maps memory. [no-fp]
  */
 #include <linux/mman.h>
+#include "gnomon/exit.h"
 #include "rt/pkey.h"
 #include "rt/pkey_asm.h"
 #include "rt/rt.h"
@@ -81,9 +82,11 @@ void rt_pkey_init(bool seal)
 
 void rt_pkey_tag(const void *p, size_t size, int prot)
 {
-	/* where that fails, for want of memory, the piece stays as it would be without keys */
-	if (unlikely(rt_pkey.kept))
-		(void)sys4(__NR_pkey_mprotect, p, size, prot, rt_pkey.key);
+	if (likely(!rt_pkey.kept) || !sys4(__NR_pkey_mprotect, p, size, prot, rt_pkey.key))
+		return;
+	/* for want of memory: the piece stays as it would be without keys, which is not what --seal promises */
+	if (rt_pkey.sealed)
+		rt_die(GN_EXIT_USAGE, "--seal: no memory to give %lu KiB the protection key", size >> 10);
 }
 
 void rt_pkey_seal(const void *p, size_t size, int prot)

@@ -24,7 +24,7 @@ extern const struct rt_pkey rt_pkey; /* kept == 0: there are no keys */
 
 /* in the first thread, before it maps anything. `seal`: where there are keys, rt_pkey_seal() gives them */
 void rt_pkey_init(bool seal);
-/* this memory, which has protection `prot`, is written by the engine alone */
+/* this memory, which has protection `prot`, is written by the engine alone. Ends the run if that cannot be and was asked for */
 void rt_pkey_tag(const void *p, size_t size, int prot);
 /* the same, and by translated code if that is not sealed */
 void rt_pkey_seal(const void *p, size_t size, int prot);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PKRU on the ways into the engine and out of it (rt/pkey.h), for assembly in Intel syntax. Each changes rax, rcx, rdx; the
- * first two rsi and the flags as well. None touches the stack.
+ * PKRU on the ways into the engine and out of it (rt/pkey.h), for assembly in Intel syntax. Each changes rax, rcx, rdx;
+ * PKEY_OPEN, which does not mind what they were, rsi and the flags as well. None touches the stack.
  */
 #ifndef GNOMON_RT_PKEY_ASM_H
 #define GNOMON_RT_PKEY_ASM_H
@@ -23,44 +23,32 @@
 9:
 .endm
 
-/* not any more */
-.macro PKEY_CLOSE
-	mov	esi, [rip+rt_pkey+RT_PKEY_KEPT]
-	test	esi, esi
-	jz	9f
-	not	esi
-	xor	ecx, ecx
-	rdpkru
-	and	eax, esi
-	or	eax, [rip+rt_pkey+RT_PKEY_CLOSED]
-	wrpkru
-9:
-.endm
-
-/* The same with the flags as they are. PKRU's kept bits are 0 in the engine, and `closed` in the cache */
-.macro PKEY_CLOSE_QUIETLY
+/*
+ * PKRU's kept bits, which are 0 in the engine and `closed` in the cache, from the one to the other: \open, what is taken away
+ * from PKRU is added to its complement. The flags stay as they are.
+ */
+.macro PKEY_CHANGE open
 	mov	ecx, [rip+rt_pkey+RT_PKEY_KEPT]
 	jrcxz	9f
 	mov	ecx, 0
 	rdpkru
 	mov	ecx, [rip+rt_pkey+RT_PKEY_CLOSED]
+	.ifnb \open
+	not	eax
+	.endif
 	lea	eax, [rax+rcx]
+	.ifnb \open
+	not	eax
+	.endif
 	mov	ecx, 0
 	wrpkru
 9:
+.endm
+.macro PKEY_CLOSE
+	PKEY_CHANGE
 .endm
 .macro PKEY_OPEN_QUIETLY
-	mov	ecx, [rip+rt_pkey+RT_PKEY_KEPT]
-	jrcxz	9f
-	mov	ecx, 0
-	rdpkru
-	mov	ecx, [rip+rt_pkey+RT_PKEY_CLOSED]
-	not	eax
-	lea	eax, [rax+rcx]
-	not	eax
-	mov	ecx, 0
-	wrpkru
-9:
+	PKEY_CHANGE open
 .endm
 #endif
 

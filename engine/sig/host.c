@@ -28,9 +28,9 @@ static void to_hregs(const struct kucontext *uc, struct hregs *h)
 /* exact guest state into v for host address `pc`; false where no block holds it */
 static bool recover(struct vcpu *v, const struct kucontext *uc, u64 pc)
 {
-	const u64 *open = (const u64 *)((u8 *)v + SLOT_OPEN_SPILL);
-	const struct recipe_slots slots = xlate_opts.sealed ? (struct recipe_slots){ v->gregs, v->twin_sp, open[0], open[1] }
-		: (struct recipe_slots){ v->gregs, v->twin_sp, v->spill, v->tmp };
+	const struct recipe_slots slots = {
+		v->gregs, v->twin_sp, *(u64 *)((u8 *)v + xl_slot_spill()), *(u64 *)((u8 *)v + xl_slot_tmp()),
+	};
 	struct block *b = cache_find_host(pc);
 	struct recovered rec;
 	struct hregs h;

@@ -103,7 +103,7 @@ static void translate_copy(struct xl *x, const struct insn *in)
 		xl_copy(x, in);
 }
 
-/* calls, returns and indirect jumps write to the shadow stack or read what is not sealed */
+/* sealed code: what writes to the shadow stack, or names its target in the thread's context */
 static bool is_for_engine(const struct insn *in)
 {
 	return in->class == INSN_CALL || in->class == INSN_CALL_IND || in->class == INSN_JMP_IND || in->class == INSN_RET;

@@ -197,7 +197,7 @@ static void landing(struct xl *x)
 
 void xl_call(struct xl *x, const struct insn *in)
 {
-	xl_away(x, RES_R10_HOME | RES_R11_HOME);
+	xl_away(x, RES_HOME);
 	call_head(x, x->pc + in->len);
 	emit_align_rel32(&x->e, 1);
 	EMIT(&x->e, 0xe8);
@@ -297,7 +297,7 @@ void xl_jmp_ind(struct xl *x, const struct insn *in)
 
 void xl_ret(struct xl *x, const struct insn *in)
 {
-	xl_away(x, RES_R10_HOME | RES_R11_HOME);
+	xl_away(x, RES_HOME);
 	x->ret_id = x->e.p + 4;
 	EMIT(&x->e, 0x49, 0xc7, 0x43, 0xf8, 0, 0, 0, 0,      /* mov qword [r11-8], block id: publish() fills it in */
 	     0x49, 0x89, 0xe2,                               /* mov r10, rsp */
@@ -359,7 +359,7 @@ void xl_ret_n(struct xl *x, const struct insn *in)
 	u32 n = (u16)in->imm;
 	struct emit *e = &x->e;
 
-	xl_away(x, RES_R10_HOME | RES_R11_HOME);
+	xl_away(x, RES_HOME);
 	EMIT(e, 0x49, 0x89, 0x4b, (u8)SHSTK_SPILL,           /* mov [r11-24], rcx */
 	     0x48, 0x8b, 0x0c, 0x24,                         /* mov rcx, [rsp] */
 	     0x4d, 0x8b, 0x93, LE32(-SHSTK_TWIN_DELTA),      /* mov r10, [r11-D] */
@@ -384,7 +384,7 @@ void xl_ret_n(struct xl *x, const struct insn *in)
 	xl_record(x, RK_RET_N, in->len);
 }
 
-/* leave for the engine with both registers borrowed; the block goes on behind */
+/* leave for the engine, with both registers borrowed unless sealed; the block goes on behind */
 void xl_engine(struct xl *x, const struct insn *in, u8 kind)
 {
 	if (likely(!xlate_opts.sealed))

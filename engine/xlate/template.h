@@ -89,17 +89,7 @@ void xl_ret_n(struct xl *x, const struct insn *in);
 void xl_engine(struct xl *x, const struct insn *in, u8 kind);
 /* was that the last thing, so that the engine comes back to where the block ends? */
 bool xl_comes_back(const struct xl *x);
+/* sealed code: the copy, with exits around it where the engine has to note that RSP changes */
 void xl_sealed_copy(struct xl *x, const struct insn *in);
-
-/* where templates keep guest registers for a while */
-static inline u32 xl_slot_spill(void)
-{
-	return unlikely(xlate_opts.sealed) ? SLOT_OPEN_SPILL : SLOT_SPILL;
-}
-
-static inline u32 xl_slot_tmp(void)
-{
-	return unlikely(xlate_opts.sealed) ? SLOT_OPEN_TMP : SLOT_TMP;
-}
 
 #endif

@@ -38,6 +38,17 @@ static inline u8 xlate_first_res(void)
 	return unlikely(xlate_opts.sealed) ? RES_HOME : 0;
 }
 
+/* where templates keep guest registers for a while */
+static inline u32 xl_slot_spill(void)
+{
+	return unlikely(xlate_opts.sealed) ? SLOT_OPEN_SPILL : SLOT_SPILL;
+}
+
+static inline u32 xl_slot_tmp(void)
+{
+	return unlikely(xlate_opts.sealed) ? SLOT_OPEN_TMP : SLOT_TMP;
+}
+
 /* Translates the block at src->pc with entry residency `res`; RES_STEP: the first instruction alone, with no link out of
  * it or into it. The block is published. NULL: out of memory or
  * table space (the caller flushes and tries again). */

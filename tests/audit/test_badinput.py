@@ -131,6 +131,11 @@ r = audit("-l", "fake.deb", "good")
 ok("a package whose data is garbage", r.status == 3 and "fake.deb" in r.err and "good/prog" in r.out, r)
 
 write("nolib/libarchive.so.13", b"")
+write("nosql/libsqlite3.so.0", b"")
+r = audit("--db", "no.db", "good", env=dict(os.environ, LD_LIBRARY_PATH=tmp + "/nosql"))
+ok("without SQLite a database is refused in one line", r.status not in (0, 3) and "libsqlite3.so" in r.err and r.err.count("\n") == 1, r)
+r = audit("-l", "good", env=dict(os.environ, LD_LIBRARY_PATH=tmp + "/nosql"))
+ok("and nothing else needs it", r.status == 0 and "good/prog" in r.out, r)
 r = audit("-l", write("whole.tar", tar), "good", env=dict(os.environ, LD_LIBRARY_PATH=tmp + "/nolib"))
 ok("without libarchive an archive is told, the rest is done", r.status == 3 and "whole.tar: " in r.err and "libarchive.so" in r.err and
    len(r.err.splitlines()) == 1 and "good/prog" in r.out, r)

@@ -165,5 +165,7 @@ ok("--seal", (s, out, err) == (0, "x\n", "") if keys else s == 125 and out == ""
    and err.count("\n") == 1, s, out, err)
 s, out, err = run([G, "check", "--seal", "--", "/bin/true"])
 ok("--seal is for protect only", s == 125, s, err)
+s, out, err = run([G, "check", "--ibt", *SEAL, "--", "/bin/true"])
+ok("--ibt is not known to sealed code, and that is told", s == 125 and "--ibt" in err, s, err)
 
 done()
