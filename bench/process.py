@@ -2,8 +2,9 @@
 """What a whole process is slowed down by: single things that the kernel does for it, and servers under load.
 
 The server runs under `gnomon check`, the client natively. Rounds are interleaved; the single things are wall time, the
-lowest of the rounds, the servers' rates are medians.
+lowest of the rounds; the servers' rates and ratios are medians.
 """
+import contextlib
 import glob
 import os
 import shutil
@@ -64,29 +65,29 @@ def wrk(url, seconds):
     return next(float(x.split()[1]) for x in r.stdout.splitlines() if x.startswith("Requests/sec"))
 
 
-def served(argv, port, warm, seconds, env):
-    """requests a second that a server answers, after `warm` seconds that do not count"""
+@contextlib.contextmanager
+def served(argv, port, env):
+    """a web server, as a function that says how many requests a second it answers for so many seconds"""
     p = subprocess.Popen(argv, env=env, start_new_session=True)
     try:
         wait_for(port, p)
-        wrk("http://127.0.0.1:%d/f" % port, warm)
-        return wrk("http://127.0.0.1:%d/f" % port, seconds)
+        yield lambda seconds: wrk("http://127.0.0.1:%d/f" % port, seconds)
     finally:
         os.killpg(p.pid, signal.SIGTERM)
         p.wait()
 
 
-def nginx(prefix, work, seconds, env):
+def nginx(prefix, work, env):
     port = free_port()
     conf = os.path.join(work, "nginx.conf")
-    os.makedirs(os.path.join(work, "www"), exist_ok=True)
+    os.makedirs(os.path.join(work, "www"))
     with open(os.path.join(work, "www", "f"), "w") as f:
         f.write("text\n" * 200)
     with open(conf, "w") as f:
         f.write("daemon off; worker_processes 1; pid %s/pid; error_log %s/error.log; events { worker_connections 128; }\n"
                 "http { access_log off; keepalive_requests 100000000; server { listen 127.0.0.1:%d; root %s/www; } }\n" % (
                     work, work, port, work))
-    return served(prefix + [which("nginx"), "-c", conf], port, 1, seconds, env)
+    return served(prefix + [which("nginx"), "-c", conf], port, env)
 
 
 NODE = """
@@ -97,36 +98,41 @@ require('http').createServer((q, r) => {
 """
 
 
-def node(prefix, work, seconds, env):
+def node(prefix, work, env):
     port = free_port()
     with open(os.path.join(work, "server.js"), "w") as f:
         f.write(NODE)
-    return served(prefix + [which("node"), os.path.join(work, "server.js"), str(port)], port, 2, seconds, env)
+    return served(prefix + [which("node"), os.path.join(work, "server.js"), str(port)], port, env)
 
 
-def postgres(prefix, work, seconds, env, args):
+def as_postgres(*argv):
+    return [which("runuser"), "-u", "postgres", "--", *argv]
+
+
+@contextlib.contextmanager
+def postgres(prefix, work, env, args):
+    """a database server, as a function that says how many transactions a second it makes for so many seconds"""
     pg = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
-    port = free_port()
-
-    def as_postgres(*argv):
-        return [which("runuser"), "-u", "postgres", "--", *argv]
     data = os.path.join(work, "db")
-    if not os.path.exists(data):
-        shutil.chown(work, "postgres")
-        subprocess.run(as_postgres(pg + "/initdb", "-D", data, "-A", "trust", "-N", "--no-locale"), check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-    with open(os.path.join(work, "pg.log"), "a") as log:
+    port = free_port()
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
+    bench = as_postgres(pg + "/pgbench", "-h", work, "-p", str(port))
+
+    def transactions(seconds):
+        r = subprocess.run(bench + ["-c", "4", "-j", "1", "-T", str(seconds), *args, "postgres"], check=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/")
+        return next(float(x.split()[2]) for x in r.stdout.splitlines() if x.startswith("tps"))
+    shutil.chown(work, "postgres")
+    subprocess.run(as_postgres(pg + "/initdb", "-D", data, "-A", "trust", "-N", "--no-locale"), **quiet)
+    with open(os.path.join(work, "log"), "a") as log:
         p = subprocess.Popen(as_postgres(*prefix, pg + "/postgres", "-D", data, "-k", work, "-p", str(port), "-c", "fsync=off"),
                              env=env, start_new_session=True, stderr=log, cwd="/")
     try:
         wait_for(port, p)
         while subprocess.run(as_postgres(pg + "/pg_isready", "-q", "-h", work, "-p", str(port))).returncode == 1:  # starting up
             time.sleep(0.1)
-        bench = as_postgres(pg + "/pgbench", "-h", work, "-p", str(port))
-        subprocess.run(bench + ["-i", "-q", "postgres"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-        r = subprocess.run(bench + ["-c", "4", "-j", "1", "-T", str(seconds), *args, "postgres"], check=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/")
-        return next(float(x.split()[2]) for x in r.stdout.splitlines() if x.startswith("tps"))
+        subprocess.run(bench + ["-i", "-q", "postgres"], **quiet)
+        yield transactions
     finally:
         with open(os.path.join(data, "postmaster.pid")) as f:
             os.kill(int(f.readline()), signal.SIGINT)
@@ -146,18 +152,26 @@ def loads():
     return found
 
 
-def servers(ways, rounds, env, say, seconds=3):
-    """[{'name':, 'rate': {way: median}}]"""
+def servers(ways, rounds, env, say, warm=6, windows=5, seconds=2):
+    """[{'name':, 'rate': {way: median}, 'ratio': median}]: all ways' servers are up, and asked in turn in short windows; the ratio
+    to the first way's is that of the window beside it"""
     out = []
     for name, load in loads():
         rate = {w: [] for w, _ in ways}
-        with tempfile.TemporaryDirectory(prefix="gnomon-bench.", dir="/tmp") as work:
-            os.chmod(work, 0o755)
-            for _ in range(rounds):
-                for w, prefix in ways:
-                    rate[w].append(load(prefix, work, seconds, env))
-        out.append({"name": name, "rate": {w: statistics.median(v) for w, v in rate.items()}})
-        say("%-32s" % name, "".join("  %s %.0f" % x for x in out[-1]["rate"].items()))
+        with contextlib.ExitStack() as up:
+            server = {}
+            for w, prefix in ways:
+                work = up.enter_context(tempfile.TemporaryDirectory(prefix="gnomon-bench.", dir="/tmp"))
+                os.chmod(work, 0o755)
+                server[w] = up.enter_context(load(prefix, work, env))
+                server[w](warm)
+            for _ in range(rounds * windows):
+                for w, _ in ways:
+                    rate[w].append(server[w](seconds))
+        base = rate[ways[0][0]]
+        out.append({"name": name, "rate": {w: statistics.median(v) for w, v in rate.items()},
+                    "ratio": {w: statistics.median(x / y for x, y in zip(v, base)) for w, v in rate.items()}})
+        say("%-32s" % name, "".join("  %s %.0f" % x for x in out[-1]["rate"].items()), "ratio %.2f" % out[-1]["ratio"][ways[-1][0]])
     return out
 
 
@@ -174,6 +188,5 @@ def markdown(res):
     if res["servers"]:
         o += ["", "| a server under gnomon, its clients not | native | gnomon | of native |", "|---|---|---|---|"]
         for r in res["servers"]:
-            a, b = r["rate"]["native"], r["rate"]["gnomon"]
-            o.append("| %s | %.0f | %.0f | %.2f |" % (r["name"], a, b, b / a))
+            o.append("| %s | %.0f | %.0f | %.2f |" % (r["name"], r["rate"]["native"], r["rate"]["gnomon"], r["ratio"]["gnomon"]))
     return o

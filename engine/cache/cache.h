@@ -71,6 +71,7 @@ extern u64 cache_seg_size;
 /* Ways into a block for indirect branches: each checks SLOT_TARGET against the block's address. The predicted ones go
  * on to the thread's table where they differ, those in the table to the engine. */
 enum block_entry { ENTRY_JUMP, ENTRY_CALL, ENTRY_JUMP_PREDICTED, ENTRY_CALL_PREDICTED, BLOCK_ENTRIES };
+#define ENTRY_NONE BLOCK_ENTRIES
 
 struct block {
 	gaddr_t pc;
@@ -83,7 +84,7 @@ struct block {
 	u32 page_next, page_next2;
 	u32 stubs;      /* offset of the first exit's stub (cache/stub.c) */
 	u32 in_edges;   /* first exit linked to this block, then exit.next_in */
-	u32 entry[BLOCK_ENTRIES]; /* offsets of the indirect entries, 0 = none yet */
+	u32 entry[BLOCK_ENTRIES]; /* offsets in the arena of the indirect entries, 0 = none yet */
 };
 
 /* NOTE and NOTED are sealed code's: in front of an instruction that changes RSP, and behind it */

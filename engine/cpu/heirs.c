@@ -14,10 +14,13 @@
 #include "rt/engine.h"
 
 #define PLACES 16383u
-/* above any address that code can have: an exit of the block there that was linked, counted from 1; its residency */
+/* above any address that code can have: an exit of the block there that was linked, counted from 1; the entry in front of the
+ * block; its residency */
 #define EXIT_SHIFT 48
+#define FRONT_SHIFT 56
 #define RES_SHIFT 62
 #define EXITS 0xffu
+#define FRONTS 3u /* ENTRY_JUMP, ENTRY_CALL; else none */
 
 struct will {
 	u32 n; /* places noted; more than there are where it is full */
@@ -65,9 +68,9 @@ static void note(u64 place)
 		__atomic_store_n(&parents->place[at], place, __ATOMIC_RELAXED);
 }
 
-void heirs_note(const struct block *b)
+void heirs_note(const struct block *b, enum block_entry front)
 {
-	note(b->pc | (u64)b->res << RES_SHIFT);
+	note(b->pc | (u64)min((u32)front, FRONTS) << FRONT_SHIFT | (u64)b->res << RES_SHIFT);
 }
 
 void heirs_note_link(const struct exit *x)
@@ -77,14 +80,14 @@ void heirs_note_link(const struct exit *x)
 	note(b->pc | (x->index + 1ul) << EXIT_SHIFT | (u64)b->res << RES_SHIFT);
 }
 
-static void translate(struct vcpu *v, gaddr_t pc, u8 res)
+static void translate(struct vcpu *v, gaddr_t pc, u8 res, enum block_entry front)
 {
 	struct block *b;
 
 	if (pc >= eng.unlock_lo && pc < eng.unlock_hi) /* that it runs there means something */
 		return;
 	if (pc && !cache_find(pc, res) && (res || !cache_find_inside(pc, &b)))
-		(void)!cpu_build(v, pc, res);
+		(void)!cpu_build(v, pc, res, front);
 }
 
 static void link_exit(gaddr_t pc, u8 res, u32 exit)
@@ -103,13 +106,14 @@ static void inherit(struct vcpu *v, u32 n, bool links)
 	for (u32 i = n; i-- > done && generation == cache_generation;) {
 		u64 place = __atomic_load_n(&own->place[i], __ATOMIC_RELAXED);
 		gaddr_t pc = place & ((1ul << EXIT_SHIFT) - 1);
+		u32 front = place >> FRONT_SHIFT & FRONTS;
 		u32 exit = place >> EXIT_SHIFT & EXITS;
 		u8 res = (u8)(place >> RES_SHIFT);
 
 		if (links && exit)
 			link_exit(pc, res, exit);
 		else if (!links && !exit)
-			translate(v, pc, res);
+			translate(v, pc, res, front <= ENTRY_CALL ? front : ENTRY_NONE);
 	}
 }
 

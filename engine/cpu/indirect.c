@@ -14,11 +14,11 @@
 #define SAMPLE_EVERY 64
 #define SITE_MISSES 4
 
-static struct block *target_block(struct vcpu *v, u8 res)
+static struct block *target_block(struct vcpu *v, u8 res, enum block_entry entry)
 {
 	struct block *b = cache_find(v->rip, res);
 
-	return b ? b : cpu_build(v, v->rip, res);
+	return b ? b : cpu_build(v, v->rip, res, entry);
 }
 
 /* RES_NOTRACK if SLOT_TARGET says so, which is the target alone afterwards */
@@ -89,7 +89,7 @@ void cpu_on_jmiss(struct vcpu *v)
 	if (unlikely(stopped(v, res, from)))
 		return;
 	cpu_lock_cache(v);
-	b = target_block(v, res);
+	b = target_block(v, res, ENTRY_JUMP);
 	entry = b ? xlate_entry(b, ENTRY_JUMP) : NULL;
 	if (entry) {
 		cpu_jump_enter(v, v->rip, entry);
@@ -161,7 +161,7 @@ void cpu_on_cmiss(struct vcpu *v)
 	if (unlikely(stopped(v, res, 0)))
 		return;
 	cpu_lock_cache(v);
-	b = target_block(v, res);
+	b = target_block(v, res, ENTRY_CALL);
 	entry = b ? xlate_entry(b, ENTRY_CALL) : NULL;
 	if (entry) {
 		cpu_call_enter(v, v->rip, entry);

@@ -46,6 +46,7 @@ static bool source_at(struct vcpu *v, gaddr_t pc, struct xlate_source *s, u8 *bu
 	if (prot < 0 || !(prot & PROT_EXEC))
 		return false;
 	s->pc = pc;
+	s->front = ENTRY_NONE;
 	s->code = (const u8 *)pc;
 	s->avail = (u32)(PAGE_SIZE - pc % PAGE_SIZE);
 	s->straddle = NULL;
@@ -143,7 +144,7 @@ static void __noreturn no_memory(gaddr_t pc)
 	rt_die(GN_EXIT_USAGE, "no memory for the code cache near %lx (ulimit -v or -d too small?)", pc);
 }
 
-static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
+static struct block *build(struct vcpu *v, gaddr_t pc, u8 res, enum block_entry front)
 {
 	struct xlate_source s;
 	struct block *b;
@@ -177,6 +178,7 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 		cpu_up.at_entry(v);
 	}
 	t0 = cpu_stats_clock();
+	s.front = front;
 	cpu_up.guard_code(PAGE_DOWN(pc));
 	b = xlate_block(&s, res);
 	if (!b) {
@@ -187,14 +189,14 @@ static struct block *build(struct vcpu *v, gaddr_t pc, u8 res)
 	}
 	if (b->flags & BLOCK_STRADDLE)
 		cpu_up.guard_code(PAGE_DOWN(pc) + PAGE_SIZE);
-	heirs_note(b);
+	heirs_note(b, front);
 	v->stat_blocks++;
 	v->stat_build += cpu_stats_clock() - t0;
 	return b;
 }
 
 /* Another thread may unmap what is being read. The translator changes nothing that others see before it has read all */
-static struct block *build_caught(struct vcpu *v, gaddr_t pc, u8 res)
+static struct block *build_caught(struct vcpu *v, gaddr_t pc, u8 res, enum block_entry front)
 {
 	struct rt_catch c = { .lo = PAGE_DOWN(pc), .hi = PAGE_DOWN(pc) + 2 * PAGE_SIZE };
 	struct block *b;
@@ -205,9 +207,9 @@ static struct block *build_caught(struct vcpu *v, gaddr_t pc, u8 res)
 	if (!rt_catch(&c)) {
 		rseq_learn(v);
 		sever_critical(v);
-		b = build(v, pc, res);
+		b = build(v, pc, res, front);
 		if (sever_critical(v) && b && b->flags & BLOCK_DEAD)
-			b = build(v, pc, res);
+			b = build(v, pc, res, front);
 	} else {
 		xlate_opts.one_insn = eng.set.flags & GN_OPT_CHAOS_STEP;
 		v->fetch.at = pc;
@@ -218,10 +220,10 @@ static struct block *build_caught(struct vcpu *v, gaddr_t pc, u8 res)
 	return b;
 }
 
-struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res)
+struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res, enum block_entry front)
 {
 	u32 pkru = rt_pkey_ignore();
-	struct block *b = build_caught(v, pc, res);
+	struct block *b = build_caught(v, pc, res, front);
 
 	rt_pkey_heed(pkru);
 	return b;
@@ -232,22 +234,23 @@ struct block *cpu_build_step(struct vcpu *v, const u8 *code)
 	struct block *b = cache_find(v->rip, RES_STEP | xlate_first_res());
 
 	v->step.code = code;
-	return b ? b : cpu_build(v, v->rip, RES_STEP | xlate_first_res());
+	return b ? b : cpu_build(v, v->rip, RES_STEP | xlate_first_res(), ENTRY_NONE);
 }
 
-/* [holds: cache_lock] host entry for pc; NULL where the guest cannot execute. *b may be NULL for an entry inside */
-static u8 *entry_of(struct vcpu *v, gaddr_t pc, u8 res, struct block **b)
+/* [holds: cache_lock] host entry for pc; NULL where the guest cannot execute. It may be inside a block, but not where a call
+ * is to be linked to it */
+static u8 *entry_of(struct vcpu *v, gaddr_t pc, u8 res, bool call, struct block **b)
 {
 	u8 *inside;
 
 	*b = cache_find(pc, res);
-	if (!*b && !res && !xlate_opts.one_insn) {
+	if (!*b && !res && !call && !xlate_opts.one_insn) {
 		inside = cache_find_inside(pc, b);
 		if (inside)
 			return inside;
 	}
 	if (!*b)
-		*b = cpu_build(v, pc, res);
+		*b = cpu_build(v, pc, res, ENTRY_NONE);
 	return *b ? block_host(*b) : NULL;
 }
 
@@ -297,7 +300,7 @@ void cpu_prepare(struct vcpu *v)
 		v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
 		cpu_lock_cache(v);
 		chaos(v);
-		host = entry_of(v, v->rip, xlate_first_res(), &b);
+		host = entry_of(v, v->rip, xlate_first_res(), false, &b);
 		cache_unlock();
 		if (host)
 			break;
@@ -333,13 +336,10 @@ void cpu_on_exit(struct vcpu *v)
 	v->stat_dispatch++;
 	v->trace[v->trace_at++ % ARRAY_SIZE(v->trace)] = v->rip;
 	chaos(v);
-	host = entry_of(v, v->rip, res, &b);
+	host = entry_of(v, v->rip, res, x->kind == EXIT_CALL, &b);
 	if (host && generation == cache_generation && !(exit_block(x)->flags & BLOCK_DEAD) && !x->to &&
 	    !xlate_opts.one_insn) {
-		if (x->kind == EXIT_JMP)
-			cache_link(x, b, host);
-		else if (host == block_host(b))
-			cache_link(x, b, host - RECIPE_ENTRY_LEN);
+		cache_link(x, b, host - (x->kind == EXIT_CALL ? RECIPE_ENTRY_LEN : 0));
 		if (x->to)
 			heirs_note_link(x);
 	}

@@ -80,6 +80,8 @@ static struct block *publish(struct xl *x, u32 glen, u8 flags, u8 res)
 	b->flags = flags;
 	b->host = (u32)(x->start - x->a->base);
 	b->host_len = (u32)(x->e.p - x->start);
+	if (x->front)
+		b->entry[x->src->front] = (u32)(x->front - x->a->base);
 	memcpy(block_side(b), x->side, x->nside);
 	for (u32 i = 0; i < x->nexits; i++)
 		record_exit(x, b, &block_exits(b)[i], &x->exits[i]);
@@ -157,6 +159,9 @@ struct block *xlate_block(const struct xlate_source *src, u8 res)
 	x->nside = x->nexits = 0;
 	x->ret_id = NULL;
 	x->slow = NULL;
+	x->front = NULL;
+	if (src->front != ENTRY_NONE)
+		xl_front_entry(x, res);
 	/* call entry, 6 bytes: recover_entry() knows it */
 	EMIT(&x->e, 0x49, 0x89, 0xe3); /* mov r11, rsp */
 	EMIT(&x->e, 0x4c, 0x89, 0xd4); /* mov rsp, r10 */

@@ -6,7 +6,7 @@
  */
 #include "xlate/emit.h"
 #include "xlate/recipe.h"
-#include "xlate/xlate.h"
+#include "xlate/template.h"
 
 enum { G_RCX = 1, G_R10 = 10, G_R11 = 11 };
 
@@ -18,29 +18,48 @@ static u8 *open_entry(struct arena *a, struct emit *e, size_t bytes)
 	return p;
 }
 
-/*
- * To `block` where SLOT_TARGET == pc, else to `miss`. Without flags, whatever this block does with them: on a miss another
- * block runs, which may read them. rcx is spilled, and back before both jumps. Where LOOP is quick the way to the block has
- * no branch that is taken but its last one (template.c: landing).
- */
-static void verify(struct emit *e, int scratch, gaddr_t pc, const u8 *block, const u8 *miss)
+static gaddr_t tag_of(gaddr_t pc, u8 res)
 {
-	bool loop = xlate_opts.loop;
+	return pc | (res & RES_NOTRACK ? NOTRACK_TAG << NOTRACK_SHIFT : 0);
+}
+
+/* rcx: 0, or 1 for LOOP, where SLOT_TARGET == pc. Spilled, and nothing but rcx and r10 or r11 is changed. */
+static void compare(struct emit *e, bool call, gaddr_t pc)
+{
+	int scratch = call ? G_R11 : G_R10;
 
 	mov_slot_r(e, SLOT_SPILL, G_RCX);
 	mov_r_slot(e, G_RCX, SLOT_TARGET);
 	emit8(e, 0x49);                               /* mov scratch, imm64 */
 	emit8(e, 0xb8 | (scratch & 7));
-	emit64(e, loop - pc);
+	emit64(e, xlate_opts.loop - pc);
 	EMIT(e, 0x4a);                                /* lea rcx, [rcx + scratch] */
 	EMIT(e, 0x8d, 0x0c);
 	emit8(e, (u8)((scratch & 7) << 3 | G_RCX));
+}
+
+#define LEAVE_LEN 14
+
+static void leave_entry(struct emit *e, const u8 *to)
+{
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+	jmp_rel32(e, to);
+}
+
+/*
+ * To `block` where SLOT_TARGET == pc, else to `miss`. Without flags, whatever this block does with them: on a miss another
+ * block runs, which may read them. rcx is spilled, and back before both jumps. Where LOOP is quick the way to the block has
+ * no branch that is taken but its last one (template.c: landing).
+ */
+static void verify(struct emit *e, bool call, gaddr_t pc, const u8 *block, const u8 *miss)
+{
+	bool loop = xlate_opts.loop;
+
+	compare(e, call, pc);
 	emit8(e, loop ? 0xe2 : 0xe3);                 /* loop: if it was not 1; jrcxz: if it is 0 */
-	emit8(e, 14);
-	mov_r_slot(e, G_RCX, SLOT_SPILL);
-	jmp_rel32(e, loop ? block : miss);
-	mov_r_slot(e, G_RCX, SLOT_SPILL);
-	jmp_rel32(e, loop ? miss : block);
+	emit8(e, LEAVE_LEN);
+	leave_entry(e, loop ? block : miss);
+	leave_entry(e, loop ? miss : block);
 }
 
 static void lookup(struct emit *e, int scratch, u32 mask, u32 table)
@@ -118,8 +137,37 @@ u8 *xlate_entry(struct block *b, enum block_entry kind)
 	p = miss ? open_entry(a, &e, 80) : NULL;
 	if (!p)
 		return NULL;
-	verify(&e, call ? G_R11 : G_R10, b->pc | (b->res & RES_NOTRACK ? NOTRACK_TAG << NOTRACK_SHIFT : 0),
+	verify(&e, call, tag_of(b->pc, b->res),
 	       block_host(b) - (call ? RECIPE_ENTRY_LEN : 0), miss);
 	b->entry[kind] = (u32)(p - a->base);
 	return p;
+}
+
+/*
+ * What a block is made for stands in front of it, with no branch on the way that is taken: interpreters and switches jump
+ * all the time. A call goes on through the call entry. A jump must not: for it that is in the operand of a mov to r10, which is
+ * scratch.
+ */
+void xl_front_entry(struct xl *x, u8 res)
+{
+	bool call = x->src->front == ENTRY_CALL;
+	const u8 *miss = miss_of(x->a, x->src->front);
+	struct emit *e = &x->e;
+	u8 *back = e->p;
+
+	if (xlate_opts.loop)
+		leave_entry(e, miss);
+	x->front = e->p;
+	compare(e, call, tag_of(x->src->pc, res));
+	if (xlate_opts.loop) {
+		emit8(e, 0xe2);                              /* loop back: if it was not 1 */
+		emit8(e, (u8)(back - (e->p + 1)));
+	} else {
+		emit8(e, 0xe3);                              /* jrcxz: over the way to miss */
+		emit8(e, LEAVE_LEN);
+		leave_entry(e, miss);
+	}
+	mov_r_slot(e, G_RCX, SLOT_SPILL);
+	if (!call)
+		EMIT(e, 0x49, 0xba, 0, 0);                   /* mov r10, imm64: two bytes and the call entry */
 }

@@ -21,6 +21,7 @@ struct xl {
 	struct arena *a;
 	struct emit e;
 	u8 *start;              /* plain entry */
+	u8 *front;              /* indirect entry in front of it, NULL: none */
 	const struct xlate_source *src;
 	gaddr_t pc;             /* of the instruction being translated */
 	const u8 *code;         /* its bytes */
@@ -60,6 +61,8 @@ u32 xl_critical(struct xl *x, struct critical *c, u8 res);
 #define CS_RCX 21
 #define CS_LAST 3
 
+/* the indirect entry x->src->front, which goes on into the call entry, to be emitted next; `res`: the block's */
+void xl_front_entry(struct xl *x, u8 res);
 /* closes the record that began at rec_start */
 void xl_record(struct xl *x, enum rkind kind, u32 glen);
 /* registers home or away, with their records */

@@ -19,6 +19,7 @@ struct xlate_source {
 			       and the next page is executable; NULL otherwise */
 	u32 straddle_len;
 	u32 beyond;         /* a critical section: bytes of the next page that belong to the same code */
+	enum block_entry front; /* the entry that stands in front of the block: ENTRY_JUMP, ENTRY_CALL, ENTRY_NONE */
 };
 
 struct xlate_opts {

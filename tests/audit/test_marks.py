@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# timeout: 1200
+# since each file of /usr is opened, and the disk may be slow
 """Marks: what is declared is what readelf shows, on made files and on every ELF file of this machine; what counts is what
 glibc takes from it; objects and static libraries are judged as the linker judges them. Prints TAP."""
 import glob

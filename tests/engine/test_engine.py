@@ -240,5 +240,24 @@ if native("children", [prog], 0, ""):
     ok("the first children translate their sets, the last five hardly any", s == 0 and len(made) == 16 and
        all(n > 7000 for n in made[:2]) and sum(made[10:15]) < 7000, s, made)
 
+# What a call leads to is linked, even where it was first translated in the middle of a block
+prog = program("inside", """
+#include <stdio.h>
+long first(long), second(long);
+__asm__(".text\\nfirst: add $1, %rdi\\nsecond: lea 1(%rdi), %rax\\nret\\n");
+int main(void)
+{
+	long n = first(1);
+	for (int i = 0; i < 100000; i++)
+		n = second(n);
+	printf("%ld\\n", n);
+	return 0;
+}
+""")
+if native("inside", [prog], 0, "100003\n"):
+    s, out, err = check("--stats", "--", prog)
+    ok("calls into the middle of what was translated do not ask the engine each time", s == 0 and out == "100003\n" and
+       int(re.search(r"(\d+) dispatches", err)[1]) < 10000, s, out, err)
+
 os.chdir("/")
 done()

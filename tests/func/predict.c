@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Indirect branches whose prediction fails: a jump through memory that changes its mind, call sites with one, two and
- * many targets, targets that share the low 16 bits of their address. Flags and registers must come through.
+ * many targets, targets that share the low 16 bits of their address, and each target by each kind of branch, whichever
+ * came first. Flags and registers must come through.
  * flags: -O1
  */
 #include <stdio.h>
@@ -23,13 +24,19 @@ __asm__(".text\n"
 	"lea (%rax,%rdx,4), %rax; sub %rcx, %rax; sub %r8, %rax; sub %r9, %rax; ret\n");
 extern unsigned long flags_in(unsigned long), take_a(unsigned long), take_b(unsigned long);
 
-static unsigned long with_flags(unsigned long x, int carry)
+/* the other ways to *slot */
+__asm__(".text\njump_by_register: mov slot(%rip), %rax; jmp *%rax\n"
+	"call_by_register: mov slot(%rip), %rax; call *%rax; ret\n"
+	"call_by_memory: call *slot(%rip); ret\n");
+extern unsigned long jump_by_register(unsigned long), call_by_register(unsigned long), call_by_memory(unsigned long);
+
+static unsigned long with_flags(fn way, unsigned long x, int carry)
 {
 	unsigned long r;
 
 	__asm__ volatile("mov $3, %%ecx; mov $50, %%r8d; mov $700, %%r9d; sub $128, %%rsp; bt $0, %%edx;"
-			 "lea (%%rsp), %%rsp; call flags_in; lea 128(%%rsp), %%rsp"
-			 : "=a"(r), "+D"(x), "+d"(carry) : : "rcx", "r8", "r9", "r10", "r11", "cc", "memory");
+			 "lea (%%rsp), %%rsp; call *%%rsi; lea 128(%%rsp), %%rsp"
+			 : "=a"(r), "+D"(x), "+d"(carry), "+S"(way) : : "rcx", "r8", "r9", "r10", "r11", "cc", "memory");
 	return r;
 }
 
@@ -102,9 +109,40 @@ static void flags_through(void)
 
 	for (int i = 0; i < 5000; i++) {
 		slot = i % 5 == 2 || i > 4000 ? take_b : take_a;
-		sum = (sum * 31 + with_flags((unsigned long)i, i >> 2 & 1)) % 1000003;
+		sum = (sum * 31 + with_flags(flags_in, (unsigned long)i, i >> 2 & 1)) % 1000003;
 	}
 	printf("flags %lu\n", sum);
+}
+
+/* copies of take_a, 64 KiB apart; each meets the four kinds of branch, and a direct call, in an order of its own */
+static void every_way_in(void)
+{
+	static const fn ways[] = { jump_by_register, call_by_register, flags_in, call_by_memory, NULL };
+	const size_t size = (size_t)((char *)take_b - (char *)take_a), dist = 64 << 10;
+	unsigned char *p = mmap(NULL, 24 * dist, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long sum = 0;
+
+	for (size_t i = 0; i < 24; i++) {
+		unsigned char *direct = p + i * dist, *to = direct + 32;
+
+		direct[0] = 0xe9; /* jmp to */
+		memcpy(direct + 1, &(int){ 27 }, 4);
+		direct[8] = 0xe8; /* call to; ret */
+		memcpy(direct + 9, &(int){ 19 }, 4);
+		direct[13] = 0xc3;
+		memcpy(to, (void *)take_a, size);
+	}
+	mprotect(p, 24 * dist, PROT_READ | PROT_EXEC);
+	for (unsigned i = 0; i < 24 * 5 * 40; i++) {
+		unsigned at = i % 24, way = (i / 24 + at + at / 5) % 5;
+		unsigned char *direct = p + at * dist;
+		fn first = ways[way] ? ways[way] : (fn)(at % 2 ? direct : direct + 8);
+
+		slot = (fn)(direct + 32);
+		sum = (sum * 31 + with_flags(first, i, (int)(i >> 2 & 1))) % 1000003;
+	}
+	printf("every way in %lu\n", sum);
+	munmap(p, 24 * dist);
 }
 
 int main(void)
@@ -113,5 +151,6 @@ int main(void)
 	call_sites();
 	same_low_bits();
 	flags_through();
+	every_way_in();
 	return 0;
 }

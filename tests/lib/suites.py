@@ -173,9 +173,9 @@ def scripts(opt, suite):
     jobs = []
     for path in sorted(glob.glob(os.path.join(opt.top, "tests", suite, "test_*"))):
         name = "%s/%s" % (suite, os.path.basename(path)[5:].split(".")[0])
-        jobs.append(Job(name, lambda work, p=path, n=name: tap(
-            work, n, [sys.executable if p.endswith(".py") else "/bin/sh", p, "--build", opt.build], 300 * opt.timeout_factor,
-            environment(work))))
+        limit = float(directives(path).get("timeout", [300])[0]) * opt.timeout_factor
+        jobs.append(Job(name, lambda work, p=path, n=name, t=limit: tap(
+            work, n, [sys.executable if p.endswith(".py") else "/bin/sh", p, "--build", opt.build], t, environment(work))))
     return jobs
 
 
