@@ -182,7 +182,7 @@ static void copy_section(struct xl *x, struct section *s)
 		if (in.class == INSN_JCC || in.class == INSN_JMP)
 			branch(x, s, &in);
 		else
-			xl_copy(x, &in);
+			xl_copy(x, &in, RK_PLAIN);
 		x->code += in.len;
 		x->pc += in.len;
 	}

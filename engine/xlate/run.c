@@ -29,16 +29,28 @@ static bool ends_block(const struct insn *in)
 	return false;
 }
 
-/* r10/r11 that the instruction names must be at home */
-static void bring_home(struct xl *x, const struct insn *in)
+/* of r10 and r11, as RES_... */
+static u8 borrowable(u16 gprs)
 {
-	u16 named = (in->gpr_where[10] ? 1u << 10 : 0) | (in->gpr_where[11] ? 1u << 11 : 0);
+	return gprs >> 10 & RES_HOME;
+}
 
-	named |= (in->gpr_read | in->gpr_write) & (1u << 10 | 1u << 11);
-	if (named & 1u << 10 && !(x->res & RES_R10_HOME))
-		xl_home(x, RES_R10_HOME);
-	if (named & 1u << 11 && !(x->res & RES_R11_HOME))
-		xl_home(x, RES_R11_HOME);
+/*
+ * r10/r11 that the instruction names must be at home, but for one that it overwrites whole, if it may: that comes home with it.
+ * Returns the kind of its record.
+ */
+static enum rkind bring_home(struct xl *x, const struct insn *in, bool may_set)
+{
+	u16 where = (in->gpr_where[10] ? 1u << 10 : 0) | (in->gpr_where[11] ? 1u << 11 : 0);
+	u8 away = borrowable(where | in->gpr_read | in->gpr_write) & (u8)~x->res, set;
+
+	set = may_set ? away & borrowable(in->gpr_kill) : 0;
+	if (set == RES_HOME || (set && !xl_copies_alone(x, in)))
+		set = 0;
+	xl_home(x, away & (u8)~set);
+	if (set & RES_R11_HOME)
+		xl_keep_twin(x);
+	return set & RES_R11_HOME ? RK_SETS_R11 : set ? RK_SETS_R10 : RK_PLAIN;
 }
 
 /* FXRSTOR knows nothing of PKRU, XRSTORS is the kernel's */
@@ -84,7 +96,8 @@ static void look_at_lea(struct xl *x, const struct insn *in)
 
 static void translate_copy(struct xl *x, const struct insn *in)
 {
-	bool loads_rsp = insn_loads_rsp(in);
+	bool loads_rsp = insn_loads_rsp(in), slices = insn_slices_stack(in);
+	enum rkind kind;
 
 	if (unlikely(xlate_opts.sealed)) {
 		xl_sealed_copy(x, in);
@@ -94,13 +107,13 @@ static void translate_copy(struct xl *x, const struct insn *in)
 		look_at_lea(x, in);
 	if (unlikely(loads_rsp))
 		xl_note_twin(x);
-	bring_home(x, in);
+	kind = bring_home(x, in, !loads_rsp && !slices);
 	if (unlikely(loads_rsp))
 		xl_load_rsp(x, in);
-	else if (unlikely(insn_slices_stack(in)))
+	else if (unlikely(slices))
 		xl_slice(x, in);
 	else
-		xl_copy(x, in);
+		xl_copy(x, in, kind);
 }
 
 /* sealed code: what writes to the shadow stack, or names its target in the thread's context */

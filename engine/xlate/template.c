@@ -22,6 +22,12 @@ void xl_home(struct xl *x, u8 which)
 	}
 }
 
+void xl_keep_twin(struct xl *x)
+{
+	mov_slot_r(&x->e, SLOT_TSP, G_R11);
+	xl_record(x, RK_PLAIN, 0);
+}
+
 void xl_away(struct xl *x, u8 which)
 {
 	which &= x->res;
@@ -51,30 +57,49 @@ static void copy_bytes(struct xl *x, u32 n)
 		emit_bytes(&x->e, x->code, n);
 }
 
-void xl_copy(struct xl *x, const struct insn *in)
+#define SLACK 64 /* bytes; more than is emitted between a question for reach and the copy */
+
+/* a RIP-relative operand's displacement in a copy at x->e.p; false: it is out of reach there, or `slack` bytes behind */
+
+static bool moved_disp(const struct xl *x, const struct insn *in, s64 slack, s32 *moved)
 {
 	s32 disp;
-	s64 moved;
+	s64 to;
 
-	if (unlikely(in->seg == 0x65) && xl_gs_use(in) == GS_OPERAND) {
+	__builtin_memcpy(&disp, x->code + in->disp_off, 4);
+	to = (s64)(x->pc + (u64)(s64)disp - (u64)x->e.p);
+	*moved = (s32)to;
+	return fits_s32(to) && fits_s32(to - slack) && likely(!xlate_opts.all_far);
+}
+
+static bool has_gs_operand(const struct insn *in)
+{
+	return unlikely(in->seg == 0x65) && xl_gs_use(in) == GS_OPERAND;
+}
+
+bool xl_copies_alone(const struct xl *x, const struct insn *in)
+{
+	s32 moved;
+
+	return !has_gs_operand(in) && (!in->riprel || moved_disp(x, in, 2 * SLACK, &moved));
+}
+
+void xl_copy(struct xl *x, const struct insn *in, enum rkind kind)
+{
+	s32 moved = 0;
+
+	if (has_gs_operand(in)) {
 		xl_gs_operand(x, in);
 		return;
 	}
-	if (!in->riprel) {
-		copy_bytes(x, in->len);
-		xl_record(x, RK_PLAIN, in->len);
-		return;
-	}
-	__builtin_memcpy(&disp, x->code + in->disp_off, 4);
-	moved = (s64)(x->pc + (u64)(s64)disp - (u64)x->e.p);
-	if (!fits_s32(moved) || !fits_s32(moved - 64) || unlikely(xlate_opts.all_far)) {
+	if (in->riprel && !moved_disp(x, in, SLACK, &moved)) {
 		xl_far_operand(x, in);
 		return;
 	}
 	copy_bytes(x, in->len);
-	disp = (s32)moved;
-	__builtin_memcpy(x->e.p - in->len + in->disp_off, &disp, 4);
-	xl_record(x, RK_PLAIN, in->len);
+	if (in->riprel)
+		__builtin_memcpy(x->e.p - in->len + in->disp_off, &moved, 4);
+	xl_record(x, kind, in->len);
 }
 
 static void note_pc(struct xl *x, u32 slot)
@@ -87,7 +112,7 @@ void xl_slice(struct xl *x, const struct insn *in)
 {
 	note_pc(x, SLOT_SLICE);
 	xl_record(x, RK_PLAIN, 0);
-	xl_copy(x, in);
+	xl_copy(x, in, RK_PLAIN);
 }
 
 void xl_note_twin(struct xl *x)
@@ -102,7 +127,7 @@ void xl_load_rsp(struct xl *x, const struct insn *in)
 	mov_slot_r(&x->e, SLOT_SWITCH_FROM, G_RSP);
 	note_pc(x, SLOT_SWITCH);
 	xl_record(x, RK_PLAIN, 0);
-	xl_copy(x, in);
+	xl_copy(x, in, RK_PLAIN);
 	mov_slot_r(&x->e, SLOT_SWITCH_TO, G_RSP);
 	xl_record(x, RK_PLAIN, 0);
 }
@@ -342,7 +367,7 @@ void xl_sealed_copy(struct xl *x, const struct insn *in)
 		leave_sealed(x, EXIT_NOTE, x->pc);
 		xl_record(x, RK_PLAIN, 0);
 	}
-	xl_copy(x, in);
+	xl_copy(x, in, RK_PLAIN);
 	if (unlikely(loads_rsp)) {
 		leave_sealed(x, EXIT_NOTED, x->pc + in->len);
 		xl_record(x, RK_PLAIN, 0);

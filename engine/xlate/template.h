@@ -68,9 +68,13 @@ void xl_record(struct xl *x, enum rkind kind, u32 glen);
 /* registers home or away, with their records */
 void xl_home(struct xl *x, u8 which);
 void xl_away(struct xl *x, u8 which);
+/* r11 is about to be overwritten by the guest: T to its slot */
+void xl_keep_twin(struct xl *x);
 void xl_exit_site(struct xl *x, u8 kind, gaddr_t target);
 
-void xl_copy(struct xl *x, const struct insn *in);
+/* `kind`: of its record, RK_PLAIN or RK_SETS_...; not RK_PLAIN only where it is copied as one instruction */
+void xl_copy(struct xl *x, const struct insn *in, enum rkind kind);
+bool xl_copies_alone(const struct xl *x, const struct insn *in);
 /* the copy of an instruction that may take RSP to another stack, and a note of it for reports */
 /* an instruction that loads RSP: what is noted before its registers are home, and the instruction */
 void xl_note_twin(struct xl *x);

@@ -49,6 +49,9 @@ static void handler(int signo, siginfo_t *si, void *p)
 FAULT(load, "", "mov (%rbx), %rcx", "");
 FAULT(load10, "", "mov (%r10), %rcx", "");
 FAULT(load11, "", "mov 8(%r11,%rbx), %r11", "");
+FAULT(over10, "", "mov (%rbx), %r10", "");
+FAULT(over11, "", "mov (%rbx), %r11", "");
+FAULT(over11_home, "lea (%r10), %rax", "mov (%rbx), %r11d", "");
 FAULT(store, "", "mov %rcx, (%rbx)", "");
 FAULT(store_in, "call 9f; mov %r10, %r12; jmp 8f; 9: ret; 8:", "movb $1, (%rbx)", "call 9b");
 FAULT(push_, "mov %rsp, %r12; mov %rbx, %rsp", "push %r11", "mov %r12, %rsp");
@@ -160,6 +163,11 @@ int main(void)
 		in.rbx = (unsigned long)none + 4096;
 		want = in;
 		ONE(load, in, want, SIGSEGV, SEGV_MAPERR, in.rbx, 14, 4, 0);
+		ONE(over10, in, want, SIGSEGV, SEGV_MAPERR, in.rbx, 14, 4, 0);
+		ONE(over11, in, want, SIGSEGV, SEGV_MAPERR, in.rbx, 14, 4, 0);
+		want.rax = in.r10;
+		ONE(over11_home, in, want, SIGSEGV, SEGV_MAPERR, in.rbx, 14, 4, 0);
+		want = in;
 		ONE(store, in, want, SIGSEGV, SEGV_MAPERR, in.rbx, 14, 6, 0);
 		ONE(call_mem, in, want, SIGSEGV, SEGV_MAPERR, in.rbx, 14, 4, 0);
 		ONE(jump_mem, in, want, SIGSEGV, SEGV_MAPERR, in.rbx, 14, 4, 0);
