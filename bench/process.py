@@ -152,7 +152,7 @@ def loads():
     return found
 
 
-def servers(ways, rounds, env, say, warm=6, windows=5, seconds=2):
+def servers(ways, rounds, env, say, warm=6, windows=4, seconds=2):
     """[{'name':, 'rate': {way: median}, 'ratio': median}]: all ways' servers are up, and asked in turn in short windows; the ratio
     to the first way's is that of the window beside it"""
     out = []

@@ -5,11 +5,11 @@
 # shellcheck source=tests/lib/machine.sh
 . /t/*-machine.sh
 unpack gnomon gnomon-engine pkeys engine_memory threads process signals gs exits
-for t in pkeys threads process signals gs exits; do
+# shellcheck disable=SC2086 # words
+for t in pkeys threads process "signals 3" gs exits; do
 	./$t >native
 	ok "$t natively" $?
 	for how in "" "-X tiny" "-X far"; do
-		# shellcheck disable=SC2086 # words
 		./gnomon protect --seal $how -- ./$t >said 2>err && cmp native said
 		ok "$t $how" $?
 	done
