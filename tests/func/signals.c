@@ -138,13 +138,14 @@ static int __attribute__((noinline)) overflow(int n)
 	return overflow(n + 1) + pad[0];
 }
 
-/* argv[1]: how often the timers meet the computation; the emulator has no time for much of that */
+/* argv[1]: how often signals meet computation; an emulator of protection keys has no time for much of that */
 int main(int argc, char **argv)
 {
 	static char alt[65536] __attribute__((aligned(16)));
 	sigset_t set, old;
 	struct timespec ts = { 0, 20000000 };
 	int fd[2], status;
+	const int rounds = argc > 1 ? atoi(argv[1]) : 60;
 	unsigned long want;
 	char c;
 
@@ -152,7 +153,7 @@ int main(int argc, char **argv)
 	want = busy(200000);
 	on(SIGALRM, spoil, 0);
 	timer(period, 0);
-	for (int i = argc > 1 ? atoi(argv[1]) : 60; i > 0; i--) {
+	for (int i = 0; i < rounds; i++) {
 		CHECK_EQ(busy(200000), want);
 		CHECK_EQ(fib(20), 6765);
 	}
@@ -347,7 +348,7 @@ int main(int argc, char **argv)
 		on(SIGUSR1, count, SA_RESTART);
 		hits = 0;
 		pthread_create(&t, NULL, poke, &me);
-		for (int i = 0; i < 100; i++)
+		for (int i = 0; i < rounds; i++)
 			CHECK_EQ(busy(20000), busy(20000));
 		while (pthread_tryjoin_np(t, NULL))
 			usleep(100);
