@@ -62,8 +62,8 @@ static inline bool cpu_is_canonical(gaddr_t a)
 void cpu_lock_cache(struct vcpu *v);
 /* make SLOT_RESUME fit v->rip */
 void cpu_prepare(struct vcpu *v);
-/* [holds: cache_lock] a new block; NULL where the guest cannot execute */
-struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res, enum block_entry front); /* as xlate_source.front */
+/* [holds: cache_lock] a new block, with that entry in front (as xlate_source.front); NULL where the guest cannot execute */
+struct block *cpu_build(struct vcpu *v, gaddr_t pc, u8 res, enum block_entry front);
 /* [holds: cache_lock] one for the instruction at v->rip alone; `code`, if not NULL, stands for its bytes */
 struct block *cpu_build_step(struct vcpu *v, const u8 *code);
 /* rseq.c: [holds: cache_lock] looks whether a critical section is under way that nobody knows yet */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ways into blocks for indirect branches, in the arena's cold memory: entries that verify SLOT_TARGET, and the lookups
- * in the thread's tables. Called by the dispatcher with cache_lock held. A thread interrupted in here is stepped on
- * to the next block: none of this changes guest state.
+ * Ways into blocks for indirect branches: entries that verify SLOT_TARGET, in front of the block that one is translated for
+ * and otherwise in the arena's cold memory, and there the lookups in the thread's tables. Called by the dispatcher and while
+ * a block is translated, with cache_lock held. A thread interrupted in here is stepped on to the next block: none of this
+ * changes guest state.
  */
-#include "xlate/emit.h"
-#include "xlate/recipe.h"
 #include "xlate/template.h"
 
 enum { G_RCX = 1, G_R10 = 10, G_R11 = 11 };

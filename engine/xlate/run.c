@@ -96,13 +96,15 @@ static void look_at_lea(struct xl *x, const struct insn *in)
 
 static void translate_copy(struct xl *x, const struct insn *in)
 {
-	bool loads_rsp = insn_loads_rsp(in), slices = insn_slices_stack(in);
+	bool loads_rsp, slices;
 	enum rkind kind;
 
 	if (unlikely(xlate_opts.sealed)) {
 		xl_sealed_copy(x, in);
 		return;
 	}
+	loads_rsp = insn_loads_rsp(in);
+	slices = insn_slices_stack(in);
 	if (in->riprel && in->opcode == LEA && !in->map)
 		look_at_lea(x, in);
 	if (unlikely(loads_rsp))

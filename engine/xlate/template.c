@@ -60,7 +60,6 @@ static void copy_bytes(struct xl *x, u32 n)
 #define SLACK 64 /* bytes; more than is emitted between a question for reach and the copy */
 
 /* a RIP-relative operand's displacement in a copy at x->e.p; false: it is out of reach there, or `slack` bytes behind */
-
 static bool moved_disp(const struct xl *x, const struct insn *in, s64 slack, s32 *moved)
 {
 	s32 disp;

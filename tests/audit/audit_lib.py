@@ -99,11 +99,11 @@ def result(*args, **kw):
     return Result(audit("--json", *args, **kw))
 
 
-def full_disk(argv, size="64k"):
-    """argv run beside `full`, a file system without room for more; None if this user may not make one"""
+def full_disk(argv):
+    """argv run beside `full`, a file system of one page, too small for any result; None if this user may not make one"""
     os.makedirs("full", exist_ok=True)
     own = ["unshare", "-m"] if os.getuid() == 0 else ["unshare", "-rm"]
-    mount = 'mount -t tmpfs -o size=%s none full || exit 77; exec "$@"' % size
+    mount = 'mount -t tmpfs -o size=4k none full || exit 77; exec "$@"'
     if not shutil.which("unshare") or run([*own, "sh", "-c", mount, "sh", "true"]).status:
         return None
     return run([*own, "sh", "-c", mount, "sh", *argv])

@@ -236,12 +236,12 @@ ok("standard output is full", r.status == 125 and "standard output: No space" in
 r = audit("-q", "--html", "/dev/full", "--sarif", "nodir/x", "good")
 ok("--html and --sarif that cannot be written", r.status == 125 and "/dev/full: No space" in r.err and "nodir/x: No such" in r.err, r)
 
-r = full_disk([G, "audit", "-l", "--db", "full/x.db", "--html", "full/x.html", "--sarif", "full/x.sarif", "good", "/usr/bin"])
+r = full_disk([G, "audit", "-l", "--db", "full/x.db", "--html", "full/x.html", "--sarif", "full/x.sarif", "good"])
 if r:
     ok("a full disk: a line for each of database, page and SARIF, and the list is there", r.status == 125 and "good/prog" in r.out and
        "full/x.db: database or disk is full" in r.err and "full/x.html: No space left" in r.err and
        "full/x.sarif: No space left" in r.err, r)
-    r = full_disk([G, "audit", "-l", "--db", "full/x.db", "good", "/usr/bin"])
+    r = full_disk([G, "audit", "-l", "--db", "full/x.db", "good"])
     ok("a full disk with nothing but the database on it", r.status == 3 and "good/prog" in r.out and len(r.err.splitlines()) == 1, r)
 else:
     skip("a full disk", "no file system can be made here")
