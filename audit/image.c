@@ -124,54 +124,68 @@ bool elf_seg(struct elf *e, uint32_t i, struct seg *ret)
 	return true;
 }
 
-/* How many section headers there are. All are read at once: they are gone through again and again. */
-static uint32_t headers(struct elf *e)
+/*
+ * A section header as it stands in the file; NULL: it is not there. Some are held, all of most files: they are gone through
+ * again and again.
+ */
+static const uint8_t *header(struct elf *e, uint32_t i)
 {
-	size_t n = (size_t)e->shnum * e->shentsize;
+	uint64_t all = (uint64_t)e->shnum * e->shentsize, at;
+	size_t n;
 
-	if (!e->shnum)
-		return 0;
-	if (!e->secs) {
-		e->secs = img_table(e->im, e->shoff, n < SECTION_BYTES ? n : SECTION_BYTES, &n);
-		e->secs_there = (uint32_t)(n < section_size(e) ? 0 : (n - section_size(e)) / e->shentsize + 1);
+	if (i - e->secs_first < e->secs_held)
+		return e->secs + (size_t)(i - e->secs_first) * e->shentsize;
+	if (i >= e->shnum)
+		return NULL;
+	e->secs_first = all <= IMG_TABLE ? 0 : i;
+	e->secs_held = 0;
+	at = (uint64_t)e->secs_first * e->shentsize;
+	if (at < SECTION_BYTES && e->shoff + at >= e->shoff) {
+		e->secs = img_table(e->im, e->shoff + at, all - at < IMG_TABLE ? (size_t)(all - at) : IMG_TABLE, &n);
+		e->secs_held = (uint32_t)(n < section_size(e) ? 0 : (n - section_size(e)) / e->shentsize + 1);
 	}
-	return e->secs_there;
-}
-
-bool elf_secs_whole(struct elf *e)
-{
-	return headers(e) == e->shnum;
+	if (i - e->secs_first < e->secs_held)
+		return e->secs + (size_t)(i - e->secs_first) * e->shentsize;
+	e->secs_cut = true;
+	return NULL;
 }
 
 bool elf_sec(struct elf *e, uint32_t i, struct sec *ret)
 {
-	if (i >= headers(e))
-		return false;
-	decode(e, e->secs + (size_t)i * e->shentsize, ret);
-	return true;
+	const uint8_t *raw = header(e, i);
+
+	if (raw)
+		decode(e, raw, ret);
+	return raw != NULL;
 }
 
 bool elf_next(struct elf *e, uint32_t *i, uint32_t type, struct sec *ret)
 {
-	uint32_t n = headers(e), at = *i, t;
-	/* in the same place in both classes */
-	const uint8_t *types = e->secs + offsetof(Elf64_Shdr, sh_type);
+	const uint8_t *raw;
+	uint32_t t;
 
-	while (++at < n) {
-		memcpy(&t, types + (size_t)at * e->shentsize, sizeof(t));
-		if (t == type)
-			break;
+	while ((raw = header(e, ++*i))) {
+		/* in the same place in both classes */
+		memcpy(&t, raw + offsetof(Elf64_Shdr, sh_type), sizeof(t));
+		if (t == type) {
+			decode(e, raw, ret);
+			return true;
+		}
 	}
-	*i = at;
-	return elf_sec(e, at, ret);
+	return false;
 }
 
 bool elf_sec_name(struct elf *e, const struct sec *s, char *buf, size_t size)
 {
-	struct sec names;
+	const struct sec *names = &e->names;
 
-	return elf_sec(e, e->shstrndx, &names) && s->name < names.size && names.off + s->name >= names.off &&
-	       img_string(e->im, names.off + s->name, buf, size);
+	if (!e->named) {
+		e->named = true;
+		if (!elf_sec(e, e->shstrndx, &e->names))
+			e->names.size = 0;
+	}
+	return s->name < names->size && names->off + s->name >= names->off &&
+	       img_string(e->im, names->off + s->name, buf, size);
 }
 
 bool elf_place(struct elf *e, uint64_t vaddr, uint64_t *off, uint64_t *left)

@@ -37,8 +37,11 @@ struct elf {
 	uint16_t type, machine;
 	uint64_t entry, phoff, shoff;
 	uint32_t phnum, shnum, shstrndx, phentsize, shentsize;
-	const uint8_t *secs; /* section headers, once one was asked for */
-	uint32_t secs_there;
+	const uint8_t *secs; /* section headers, from the one numbered secs_first on, once one was asked for */
+	uint32_t secs_first, secs_held;
+	bool secs_cut;	     /* one was asked for that should be there and is not */
+	bool named;	     /* `names` was asked for; without a size it is not there */
+	struct sec names;    /* the section that has the sections' names */
 };
 
 /* NULL, or why this is no ELF image that can be read; "" if it is no ELF image at all */
@@ -47,8 +50,6 @@ bool elf_seg(struct elf *e, uint32_t i, struct seg *ret);
 bool elf_sec(struct elf *e, uint32_t i, struct sec *ret);
 /* the next section of this type behind *i, which becomes its index; begin with 0; false: no more */
 bool elf_next(struct elf *e, uint32_t *i, uint32_t type, struct sec *ret);
-/* are all section headers in the file? */
-bool elf_secs_whole(struct elf *e);
 /* the name of a section; false if it has none that fits */
 bool elf_sec_name(struct elf *e, const struct sec *s, char *buf, size_t size);
 /* file offset of a virtual address, and how many bytes of the file follow in that segment */

@@ -159,20 +159,8 @@ void *img_load(struct img *im, uint64_t off, uint64_t n, size_t most)
 
 const uint8_t *img_table(struct img *im, uint64_t off, size_t n, size_t *got)
 {
-	if (n > im->table_room) {
-		free(im->table);
-		im->table = malloc(n);
-		im->table_room = im->table ? n : 0;
-	}
-	*got = n <= im->table_room ? img_some(im, off, im->table, n) : 0;
+	*got = img_some(im, off, im->table, n);
 	return im->table;
-}
-
-void img_free(struct img *im)
-{
-	free(im->table);
-	im->table = NULL;
-	im->table_room = 0;
 }
 
 /* the string that begins at off in bytes that were read before; false: it is not there to its end */

@@ -13,6 +13,7 @@
 
 #define IMG_HEAD 1024u   /* most files have headers and notes in it, and copying more costs as much as opening */
 #define IMG_WINDOW 8192u
+#define IMG_TABLE 65536u /* the largest entry that a header can tell of, and little enough to stay in a CPU's cache */
 #define IMG_NEAR 1024u	 /* read at once where nothing is known of what will be wanted next */
 
 struct img {
@@ -34,8 +35,7 @@ struct img {
 		uint8_t bytes[IMG_WINDOW];
 	} win[2];
 	unsigned turn;		/* which of them is read into next */
-	uint8_t *table;		/* of img_table() */
-	size_t table_room;
+	uint8_t table[IMG_TABLE]; /* of img_table() */
 };
 #define IMG_UNKNOWN UINT64_MAX
 
@@ -58,12 +58,10 @@ size_t img_some(struct img *im, uint64_t off, void *buf, size_t n);
 /* a copy of the part, to be freed; NULL if it is not all there or larger than `most` */
 void *img_load(struct img *im, uint64_t off, uint64_t n, size_t most);
 /*
- * Up to n bytes in a buffer that is the image's and lasts until the next call, also for another file: for tables that
- * every file has. *got: how many there are.
+ * Up to n bytes, IMG_TABLE at most, in a buffer that is the image's and lasts until the next call: for a table, or the
+ * next stretch of one. *got: how many there are.
  */
 const uint8_t *img_table(struct img *im, uint64_t off, size_t n, size_t *got);
-/* what it holds of its own; it can be used again */
-void img_free(struct img *im);
 /* the string at off, at most size - 1 bytes of it; false if it has no end before that */
 bool img_string(struct img *im, uint64_t off, char *buf, size_t size);
 

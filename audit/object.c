@@ -102,8 +102,6 @@ static void note_sections(struct worker *w, struct obj *o, struct elf *e, const 
 {
 	struct sec s;
 
-	if (!elf_secs_whole(e))
-		o->broken = "cut short: the section headers lie behind the end";
 	for (uint32_t i = 0; elf_next(e, &i, SHT_NOTE, &s);) {
 		uint8_t small[1024];
 		const uint8_t *b;
@@ -121,6 +119,8 @@ static void note_sections(struct worker *w, struct obj *o, struct elf *e, const 
 		}
 		free(heap);
 	}
+	if (e->secs_cut)
+		o->broken = "cut short: the section headers lie behind the end";
 }
 
 static void faults(struct worker *w, struct obj *o, const struct props *p, bool in_segment)
@@ -286,8 +286,8 @@ static void object(struct worker *w, struct obj *o, struct elf *e)
 {
 	struct props p = { 0 };
 
+	relocatable(o, e); /* mostly knows by the first section headers, and is the first to ask for them */
 	note_sections(w, o, e, NULL, &p);
-	relocatable(o, e);
 	o->kind = K_OBJECT;
 	o->marks = o->declared = p.features;
 	o->isa_needed = p.isa_needed;

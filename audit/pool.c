@@ -2,6 +2,7 @@
 /* Threads and their queue; the line of progress is drawn by the thread that waits for them. */
 #include "pool.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,12 +12,11 @@
 
 #define LONG_QUEUE 4096
 
-struct dir *dir_new(int fd, const char *path, uint64_t dev)
+struct dir *dir_new(const char *path, uint64_t dev)
 {
 	size_t n = strlen(path) + 1;
 	struct dir *d = xmalloc(sizeof(*d) + n);
 
-	d->fd = fd;
 	d->refs = 1;
 	d->dev = dev;
 	memcpy(d->path, path, n);
@@ -31,11 +31,8 @@ struct dir *dir_hold(struct dir *d)
 
 void dir_drop(struct dir *d)
 {
-	if (!d || __atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	if (d->fd >= 0)
-		close(d->fd);
-	free(d);
+	if (d && !__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
+		free(d);
 }
 
 struct task *task_new(enum task_kind kind, struct dir *dir)
@@ -112,6 +109,11 @@ static void *work(void *arg)
 	struct thread *t = arg;
 	struct task *task;
 
+	/*
+	 * A table of descriptors of its own: in one that is shared every use of a descriptor counts in its file, and every open
+	 * and close takes the table's lock. Where the kernel refuses, it goes on in the shared one.
+	 */
+	(void)!unshare(CLONE_FILES);
 	for (bool first = true; (task = take(t->p, first)); first = false) {
 		t->p->run(t->p, t->w, task);
 		dir_drop(task->dir);
@@ -119,7 +121,6 @@ static void *work(void *arg)
 	}
 	code_free(t->w->code);
 	t->w->code = NULL;
-	img_free(&t->w->im);
 	if (t->w->dir_fd >= 0)
 		close(t->w->dir_fd);
 	text_rooms_free();

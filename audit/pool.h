@@ -11,14 +11,13 @@
 
 #include "worker.h"
 
-/* an open folder; the tasks for its files share it */
+/* a folder that was found; the tasks for what is in it share it. Its descriptor does not go with it: threads share none */
 struct dir {
-	int fd;
 	unsigned refs;
 	uint64_t dev;
 	char path[]; /* in the root, "" for the root itself */
 };
-struct dir *dir_new(int fd, const char *path, uint64_t dev);
+struct dir *dir_new(const char *path, uint64_t dev);
 struct dir *dir_hold(struct dir *d);
 void dir_drop(struct dir *d);
 

@@ -12,13 +12,43 @@
 #include "args.h"
 #include "root.h"
 
+static int open_below(int dir, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = resolve };
+
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
 int root_open(const struct audit *a, const char *path, int flags)
 {
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT };
-
 	if (a->o->rootfd < 0)
 		return open(path, flags | O_CLOEXEC);
-	return (int)syscall(SYS_openat2, a->o->rootfd, path, &how, sizeof(how));
+	return open_below(a->o->rootfd, path, flags, RESOLVE_IN_ROOT);
+}
+
+int root_folder(const struct audit *a, const char *path, int flags)
+{
+	int dir, next;
+
+	if (strlen(path) < PATH_MAX)
+		return root_open(a, path, flags | O_DIRECTORY);
+	dir = root_open(a, "/", O_PATH | O_DIRECTORY);
+	while (dir >= 0 && path) {
+		char step[PATH_MAX], *cut = NULL;
+		size_t n = strnlen(++path, sizeof(step) - 1);
+
+		memcpy(step, path, n);
+		step[n] = 0;
+		if (path[n]) {
+			cut = strrchr(step, '/'); /* names are shorter */
+			*cut = 0;
+		}
+		next = open_below(dir, step, cut ? O_PATH | O_DIRECTORY : flags | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+		close(dir);
+		dir = next;
+		path = cut ? path + (cut - step) : NULL;
+	}
+	return dir;
 }
 
 /* where a descriptor leads, below `prefix` */

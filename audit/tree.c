@@ -18,7 +18,6 @@ void tree_done(struct tree *t)
 {
 	results_take(&t->a->r, &t->w.r);
 	arena_go_on(&t->a->mem, &t->w.mem);
-	img_free(&t->w.im);
 	strmap_free(&t->w.names);
 	free(t->places.slots);
 	strmap_free(&t->dirs);

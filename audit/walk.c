@@ -41,6 +41,31 @@ static bool made_up(int fd)
 	return false;
 }
 
+/* the folder of the names to come, by the first n bytes of a path in PATH_ROOM; its descriptor is taken over */
+static void at_folder(struct worker *w, int fd, const char *path, size_t n)
+{
+	if (w->dir_fd >= 0)
+		close(w->dir_fd);
+	w->dir_fd = fd;
+	memcpy(w->dir, path, n);
+	w->dir[n] = 0;
+}
+
+static bool is_at(const struct worker *w, const char *path, size_t n)
+{
+	return w->dir_fd >= 0 && !strncmp(path, w->dir, n) && !w->dir[n];
+}
+
+/* opens that folder, unless it is open; -1 with errno */
+static int enter(struct worker *w, const char *path, size_t n)
+{
+	if (is_at(w, path, n))
+		return w->dir_fd;
+	at_folder(w, -1, path, n);
+	w->dir_fd = root_folder(w->a, n ? w->dir : "/", O_PATH);
+	return w->dir_fd;
+}
+
 static void flush(struct pool *p, struct worker *w, struct dir *d, struct task **batch)
 {
 	struct task *t = *batch;
@@ -57,10 +82,10 @@ static void flush(struct pool *p, struct worker *w, struct dir *d, struct task *
 	}
 }
 
-static void link_found(struct worker *w, struct dir *d, const char *name)
+static void link_found(struct worker *w, int fd, struct dir *d, const char *name)
 {
-	char target[4096], path[8192];
-	ssize_t n = readlinkat(d->fd, name, target, sizeof(target) - 1);
+	char target[4096], path[PATH_ROOM];
+	ssize_t n = readlinkat(fd, name, target, sizeof(target) - 1);
 
 	if (n < 0 || !join(path, sizeof(path), d->path, name))
 		return;
@@ -68,32 +93,34 @@ static void link_found(struct worker *w, struct dir *d, const char *name)
 	worker_link(w, path, target, NULL);
 }
 
-static unsigned char type_of(struct dir *d, const struct dirent *e)
+static unsigned char type_of(int fd, const struct dirent *e)
 {
 	struct stat st;
 
 	if (e->d_type != DT_UNKNOWN)
 		return e->d_type;
-	if (fstatat(d->fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return DT_REG; /* opening it will say why */
 	return S_ISREG(st.st_mode) ? DT_REG : S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_FIFO;
 }
 
-/* everything in an open folder */
-static void list(struct pool *p, struct worker *w, struct dir *d)
+/* everything in an open folder; `fd` is taken over */
+static void list(struct pool *p, struct worker *w, int fd, struct dir *d)
 {
 	struct task *batch = NULL;
 	struct dirent *e;
-	DIR *s = fdopendir(dup(d->fd));
+	DIR *s = fdopendir(fd);
 
 	if (!s) {
 		worker_trouble(w, *d->path ? d->path : "/", strerror(errno));
+		close(fd);
 		return;
 	}
+	at_folder(w, dup(fd), d->path, strlen(d->path));
 	while (errno = 0, (e = readdir(s))) {
 		if (e->d_name[0] == '.' && (!e->d_name[1] || (e->d_name[1] == '.' && !e->d_name[2])))
 			continue;
-		switch (type_of(d, e)) {
+		switch (type_of(fd, e)) {
 		case DT_DIR: {
 			struct task *t = task_new(TASK_DIR, dir_hold(d));
 
@@ -103,7 +130,7 @@ static void list(struct pool *p, struct worker *w, struct dir *d)
 		}
 		case DT_LNK:
 			if (w->a->o->level >= LEVEL_CLOSURE)
-				link_found(w, d, e->d_name);
+				link_found(w, fd, d, e->d_name);
 			break;
 		case DT_REG:
 			if (!batch)
@@ -132,8 +159,8 @@ static void folder(struct pool *p, struct worker *w, int fd, const char *path, u
 		close(fd);
 		return;
 	}
-	d = dir_new(fd, path, st.st_dev);
-	list(p, w, d);
+	d = dir_new(path, st.st_dev);
+	list(p, w, fd, d);
 	dir_drop(d);
 }
 
@@ -162,17 +189,9 @@ static int open_named(struct worker *w, const char *path, const char *next)
 {
 	size_t n = (size_t)(strrchr(path, '/') - path);
 
-	if (w->dir_fd >= 0 && n && !strncmp(path, w->dir, n) && !w->dir[n])
+	/* not in another root: from there, and not from this folder, a link is to be followed */
+	if (w->a->o->rootfd < 0 && (is_at(w, path, n) || (next && n && !strncmp(path, next, n + 1) && enter(w, path, n) >= 0)))
 		return openat(w->dir_fd, path + n + 1, FILE_FLAGS);
-	if (next && n && n < sizeof(w->dir) && !strncmp(path, next, n + 1)) {
-		if (w->dir_fd >= 0)
-			close(w->dir_fd);
-		memcpy(w->dir, path, n);
-		w->dir[n] = 0;
-		w->dir_fd = root_open(w->a, w->dir, O_PATH | O_DIRECTORY);
-		if (w->dir_fd >= 0 && w->a->o->rootfd < 0)
-			return openat(w->dir_fd, path + n + 1, FILE_FLAGS);
-	}
 	return root_open(w->a, path, FILE_FLAGS);
 }
 
@@ -211,23 +230,31 @@ static void named(struct pool *p, struct worker *w, const char *path, const char
 
 static void in_folder(struct pool *p, struct worker *w, struct task *t, const char *name, const char *path)
 {
-	bool dir = t->kind == TASK_DIR;
-	int fd;
+	int fd, at;
 
-	if (!dir && (!file_in_shard(w->a->o, path) || file_kept(w, t->dir->fd, name, path)))
+	if (t->kind == TASK_DIR) {
+		fd = root_folder(w->a, path, O_RDONLY | O_NOFOLLOW);
+		if (fd >= 0)
+			folder(p, w, fd, path, t->dir->dev);
+		else
+			worker_trouble(w, path, strerror(errno));
 		return;
-	fd = openat(t->dir->fd, name, (dir ? O_RDONLY | O_DIRECTORY | O_CLOEXEC : FILE_FLAGS) | O_NOFOLLOW);
+	}
+	if (!file_in_shard(w->a->o, path))
+		return;
+	at = enter(w, path, strlen(t->dir->path));
+	if (at >= 0 && file_kept(w, at, name, path))
+		return;
+	fd = at < 0 ? -1 : openat(at, name, FILE_FLAGS | O_NOFOLLOW);
 	if (fd < 0)
 		worker_trouble(w, path, strerror(errno));
-	else if (dir)
-		folder(p, w, fd, path, t->dir->dev);
 	else
 		file_read(w, fd, path, false);
 }
 
 static void run(struct pool *p, struct worker *w, struct task *t)
 {
-	char path[8192];
+	char path[PATH_ROOM];
 
 	for (const char *name = t->names; name < t->names + t->used; name += strlen(name) + 1) {
 		const char *next = name + strlen(name) + 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one thread of the reading step owns. Threads share nothing but the queue (pool.c) and the lists they hand over
- * when they end.
+ * when they end; not even descriptors.
  */
 #ifndef GNOMON_AUDIT_WORKER_H
 #define GNOMON_AUDIT_WORKER_H
@@ -11,6 +11,8 @@
 
 struct code; /* code.h: decoder, state of the function at hand */
 
+#define PATH_ROOM 8192 /* bytes; longer paths than the kernel takes at once, since folders are opened step by step */
+
 struct worker {
 	struct audit *a;
 	struct arena mem;    /* of the results */
@@ -18,7 +20,7 @@ struct worker {
 	struct results r;
 	struct img im;	     /* of the file at hand */
 	struct code *code;   /* made when first needed */
-	char dir[4096];	     /* folder of the names at hand, open as dir_fd if that pays */
+	char dir[PATH_ROOM]; /* folder of the names at hand, open as dir_fd if that pays */
 	int dir_fd;	     /* -1: not open */
 };
 

@@ -34,6 +34,8 @@ told("neither 32 nor 64 bits", [write("class", prog[:4] + b"\x07" + prog[5:])], 
 told("unknown byte order", [write("order", prog[:5] + b"\x07" + prog[6:])], ["order: of unknown byte order"])
 obj = read(cc("x.o", "int x(void) { return 1; }", "-c"))
 told("object cut before its sections", [write("cut.o", obj[:len(obj) - 100])], ["cut.o: cut short"])
+asm("".join('.section .s%d, "ax"\n.byte 0\n' % i for i in range(1500)), "many.o")
+told("object cut behind many of its section headers", [write("cut.o", read("many.o")[:-1000])], ["cut.o: cut short"])
 note_off = prog.index(b"GNU\0\x02\0\0\xc0") - 12
 lying = bytearray(prog)
 struct.pack_into("<I", lying, note_off + 4, 0xfffffff0)
@@ -75,6 +77,21 @@ for n in range(300):
 os.makedirs(deep)
 shutil.copy(GOOD, deep)
 told("deep folders", ["deep"], [], status=0, also="/d/d/d/prog")
+os.makedirs("deeper")
+here = os.open("deeper", os.O_RDONLY)
+for n in range(30):
+    os.mkdir("%d" % (n % 10) * 200, dir_fd=here)
+    there = os.open("%d" % (n % 10) * 200, os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = there
+for n in range(40):
+    with open(GOOD, "rb") as good, os.fdopen(os.open("prog%d" % n, os.O_WRONLY | os.O_CREAT, 0o755, dir_fd=here), "wb") as f:
+        f.write(good.read())
+os.close(here)
+told("a path longer than the kernel takes", ["deeper"], [], status=0, also="9" * 200 + "/prog39")
+r = audit("--level", "marks", "-l", "--root", "deeper", "/")
+ok("the same in a root", r.status == 0 and "9" * 200 + "/prog39" in r.out and not r.err, r)
+run(["rm", "-r", "deeper"])  # Python cannot
 if os.getuid() == 0:
     # as nobody, who may not look into everything
     os.chmod(tmp, 0o755)

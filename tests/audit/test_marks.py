@@ -89,6 +89,15 @@ for o in objects:
     ok("cet-report of " + o, ours == (said[0] if said else "has its marks"), ours, ld.err)
 ok("a slim LTO object has no mark of its own", "unmarked" not in result("slim.o").rules(tmp + "/slim.o"), audit("slim.o"))
 
+# more section headers than are held at once, and more than the ELF header can count; the note is behind them
+PROPERTY = '.section .note.gnu.property, "a"\n.p2align 3\n.long 4, 16, 5\n.asciz "GNU"\n.long 0xc0000002, 4, 2, 0\n'
+for n in (1500, 70000):
+    for kind in ("x", ""):
+        many = "".join('.section .s%d, "a%s"\n.byte 0\n' % (i, kind) for i in range(n))
+        asm(many + PROPERTY, "many.o")
+        e = one("many.o")
+        ok("%d sections %s" % (n, "of code" if kind else "without code"), marks(e) == SHSTK == readelf_marks(["many.o"])["many.o"][0], e)
+
 must(["ar", "rc", "mixed.a", *objects])
 must(["ar", "rc", "plain.a", "o_.o"])
 must(["ar", "rc", "ready.a", "o_full.o"])
