@@ -2,11 +2,13 @@
 /*
  * floor THREADS LIST: the least that anybody must do who looks for marks, which is these system calls and nothing else. Each
  * file is opened, its first bytes are read, and closed; where those cannot tell, the section headers are read as well. A line
- * of the list has their offset, their length (0: not needed) and the path. Names of one folder are opened in that folder.
+ * of the list has their offset, their length (0: not needed) and the path. Names of one folder are opened in that folder, and
+ * threads share no descriptors.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +49,7 @@ static void *work(void *arg)
 	size_t i, to;
 	int dir = -1;
 
+	(void)!unshare(CLONE_FILES);
 	while ((i = __atomic_fetch_add(&next, BATCH, __ATOMIC_RELAXED)) < count)
 		for (to = i + BATCH < count ? i + BATCH : count; i < to; i++) {
 			const struct file *f = &files[i];
