@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """What gnomon audit costs beside the tools that show marks: marks, closures and code of the ELF files of a folder.
 
-All read the same list of files, warm, output to /dev/null, in interleaved rounds; medians of wall time and CPU time. Tools
-that take one file at a time, or seconds for each, get a sample. `make bench` runs this with the rest; alone:
+All read the same list of files, warm, output to /dev/null, in interleaved rounds; medians of wall time and CPU time, and of
+each round's ratio. Tools that take one file at a time, or seconds for each, get a sample. `make bench` runs this with the
+rest; alone:
 
   bench/audit.py                     the ELF files of /usr
-  bench/audit.py --folder /opt -n 3
+  bench/audit.py --folder /opt -n 5
 """
 import argparse
 import datetime
@@ -76,36 +77,51 @@ def section_headers(path):
     return shoff, shnum * shentsize
 
 
-def timed(argv):
-    """(wall s, CPU s, peak KiB) of a process and its children"""
-    t0 = time.monotonic()
-    p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    _, _, usage = os.wait4(p.pid, 0)
-    p.returncode = 0
-    return time.monotonic() - t0, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
-
-
-def rounds(tools, n):
-    """{name: [(wall, cpu, kib)]}, everything once in each round; one round before, for warmth"""
-    got = {}
-    for k in range(n + 1):
-        for name, argv in tools:
-            r = timed(argv)
-            if k:
-                got.setdefault(name, []).append(r)
-    return got
-
-
 def median(runs, i):
     return statistics.median(r[i] for r in runs)
 
 
+def stat():
+    with open("/proc/stat") as f:
+        v = [int(x) for x in f.readline().split()[1:]]
+    return sum(v), sum(v) - v[3] - v[4]  # idle, waiting
+
+
+def others():
+    """how many CPUs are busy without us"""
+    whole, busy = stat()
+    time.sleep(2)
+    whole_later, busy_later = stat()
+    return (busy_later - busy) / (whole_later - whole) * os.cpu_count()
+
+
 class Bench:
-    def __init__(self, audit, folder, n, sample, work, say):
-        self.audit, self.n, self.sample, self.work, self.say = audit, n, sample, work, say
+    def __init__(self, audit, rusage, folder, n, sample, work, say):
+        self.audit, self.rusage, self.n, self.sample, self.work, self.say = audit, rusage, n, sample, work, say
         self.folder = folder
         self.files = elf_files(folder)
         self.absent = []
+
+    def timed(self, argv):
+        """(wall s, CPU s, peak KiB) of a process and its children"""
+        r, w = os.pipe()
+        p = subprocess.Popen([self.rusage, str(w), "1", which(argv[0]), *argv[1:]], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, pass_fds=[w])
+        os.close(w)
+        with os.fdopen(r) as f:
+            _, us, kib, wall = map(int, f.read().split())
+        p.wait()
+        return wall / 1e6, us / 1e6, kib
+
+    def rounds(self, tools, n):
+        """{name: [(wall, cpu, kib)]}, everything once in each round; one round before, for warmth"""
+        got = {}
+        for k in range(n + 1):
+            for name, argv in tools:
+                r = self.timed(argv)
+                if k:
+                    got.setdefault(name, []).append(r)
+        return got
 
     def list(self, name, files):
         path = os.path.join(self.work, name)
@@ -119,9 +135,9 @@ class Bench:
     def row(self, name, files, runs, base=None):
         r = {"name": name, "files": files, "wall": median(runs, 0), "cpu": median(runs, 1), "kib": max(x[2] for x in runs)}
         if base:
-            each = [b[0] / x[0] for b, x in zip(base, runs)]
-            r["wall_x"] = (median(base, 0) / r["wall"], min(each), max(each))
-            r["cpu_x"] = median(base, 1) / r["cpu"]
+            low, middle, high = statistics.quantiles([b[0] / x[0] for b, x in zip(base, runs)], n=4, method="inclusive")
+            r["wall_x"] = (middle, low, high)
+            r["cpu_x"] = statistics.median(b[1] / x[1] for b, x in zip(base, runs))
         self.say("%-34s %8.0f files/s %9.3f s CPU %s" % (
             name, files / r["wall"], r["cpu"],
             "%.1f times %s by wall time (%.1f-%.1f), %.1f by CPU time" % (r["wall_x"][0], READELF, *r["wall_x"][1:], r["cpu_x"]) if base else ""))
@@ -146,7 +162,7 @@ class Bench:
                 tools.append((name, ["xargs", "-a", lst, "-d", "\n", "-s", "2000000", *argv]))
             else:
                 self.absent.append(name)
-        got = rounds(tools, self.n)
+        got = self.rounds(tools, self.n)
         return [self.row(name, len(self.files), got[name], got[READELF]) for name, _ in tools]
 
     def slow(self):
@@ -157,7 +173,7 @@ class Bench:
             if not which(argv[0]):
                 self.absent.append(name)
                 continue
-            runs = [timed([a.replace("%s", p) for a in argv]) for p in files]
+            runs = [self.timed([a.replace("%s", p) for a in argv]) for p in files]
             rows.append(self.row(name, len(files), [(sum(r[0] for r in runs), sum(r[1] for r in runs), 0)]))
         return rows
 
@@ -166,7 +182,7 @@ class Bench:
         lst = self.list("large", sorted(self.files, key=lambda p: -os.path.getsize(p))[:LARGEST])
         out = subprocess.run(self.ours("code", lst, "-j", "1", "--json"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
         mb = json.loads(out.splitlines()[-1])["text"] / 1e6
-        got = rounds([("code", self.ours("code", lst, "-j", "1")), ("closure", self.ours("closure", lst, "-j", "1"))],
+        got = self.rounds([("code", self.ours("code", lst, "-j", "1")), ("closure", self.ours("closure", lst, "-j", "1"))],
                      max(3, self.n // 3))
         rate = mb / (median(got["code"], 1) - median(got["closure"], 1))
         self.say("code rules: %.0f MB of code a second and core (%.0f MB in %d files)" % (rate, mb, LARGEST))
@@ -175,7 +191,7 @@ class Bench:
     def whole(self):
         """everything in the folder into a database, and again; KiB of memory"""
         argv = [self.audit, "-q", "--db", os.path.join(self.work, "all.db"), self.folder]
-        first, again = timed(argv), timed(argv)
+        first, again = self.timed(argv), self.timed(argv)
         self.say("all of %s into a database: %.1f s, %d MiB; again: %.2f s" % (self.folder, first[0], first[2] >> 10, again[0]))
         return {"first": first[0], "again": again[0], "kib": max(first[2], again[2])}
 
@@ -192,7 +208,7 @@ class Bench:
             if os.path.getsize(p) < 4 << 20:
                 shutil.copy(p, top + "/usr/lib/%d" % n)
         subprocess.run(["dpkg-deb", "-Zxz", "-b", top, deb], stdout=subprocess.DEVNULL, check=True)
-        got = rounds([("audit", self.ours("marks", self.list("deb", [deb]))),
+        got = self.rounds([("audit", self.ours("marks", self.list("deb", [deb]))),
                       ("unpack", ["sh", "-c", 'dpkg-deb -x "$1" "$2" && find "$2" -type f -exec readelf -n {} + ; rm -rf "$2"',
                                   "sh", deb, un])], max(3, self.n // 3))
         res = {k: median(v, 0) for k, v in got.items()}
@@ -214,13 +230,16 @@ def commit():
     return r.stdout.strip() or "unknown"
 
 
-def measure(build, data, folder="/usr", n=9, sample=20, say=lambda line: print(line, flush=True)):
+def measure(build, data, folder="/usr", n=21, sample=20, say=lambda line: print(line, flush=True)):
     """`data`: a folder for what is compiled"""
     if not which("readelf"):
         return None
-    load = os.getloadavg()[0]
+    rusage = corpus.build(data, "rusage", "rusage.c", "-O1", "-static")
+    if not rusage:
+        return None
+    load = others()
     with tempfile.TemporaryDirectory(prefix="gnomon-bench.") as work:
-        b = Bench(os.path.join(os.path.abspath(build), "gnomon-audit"), folder, n, sample, work, say)
+        b = Bench(os.path.join(os.path.abspath(build), "gnomon-audit"), rusage, folder, n, sample, work, say)
         return {"date": datetime.date.today().isoformat(), "commit": commit(), "cpu": cpu_model(),
                 "cpus": len(os.sched_getaffinity(0)), "load": load, "rounds": n, "folder": folder, "rows": b.marks(data) + b.slow(),
                 "code": b.code(), "whole": b.whole(), "deb": b.package(), "absent": b.absent}
@@ -228,8 +247,8 @@ def measure(build, data, folder="/usr", n=9, sample=20, say=lambda line: print(l
 
 def markdown(res):
     rows = res["rows"]
-    busy = "; others had work for %.0f CPUs meanwhile, so CPU time says more than wall time" % res["load"] if res["load"] >= 1 else ""
-    o = ["The %d ELF files of %s, warm, on %d CPUs (%s%s); medians of %d interleaved rounds, lowest and highest behind. %s, "
+    busy = "; others had work for %.1f CPUs, so CPU time says more than wall time" % res["load"] if res["load"] >= 0.3 else ""
+    o = ["The %d ELF files of %s, warm, on %d CPUs (%s%s); medians of %d interleaved rounds, the middle half of them behind. %s, "
          "commit %s." % (rows[0]["files"], res["folder"], res["cpus"], res["cpu"], busy, res["rounds"], res["date"], res["commit"]), "",
          "| | files/s | times readelf -n, wall time | CPU time |", "|---|---|---|---|"]
     for r in rows:
@@ -253,7 +272,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--build", default=os.path.join(TOP, "build"))
     ap.add_argument("--folder", default="/usr")
-    ap.add_argument("-n", type=int, default=9, help="rounds")
+    ap.add_argument("-n", type=int, default=21, help="rounds")
     ap.add_argument("--sample", type=int, default=20, help="files for tools that take one at a time")
     ap.add_argument("--out", default=os.path.join(HERE, "out"))
     ap.add_argument("--markdown", metavar="JSON", help="print the table of a saved result and leave")
@@ -266,7 +285,7 @@ def main():
     os.makedirs(data, exist_ok=True)
     res = measure(opt.build, data, opt.folder, opt.n, opt.sample)
     if not res:
-        print("bench: readelf is needed", file=sys.stderr)
+        print("bench: readelf and gcc are needed", file=sys.stderr)
         return 2
     with open(os.path.join(opt.out, "audit.json"), "w") as f:
         json.dump(res, f, indent=1)
