@@ -6,6 +6,7 @@
 # timeout: 3600
 # expect: unwind perl perl_run
 # may: unwind perl *
+# may: unwind threads.so *
 # may: unwind libc.so.6 *
 # perl's own tests (t/, lib/, and those of its extensions) with the installed perl: 2500 files. suites/perl.py runs them.
 set -eu
