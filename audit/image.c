@@ -124,30 +124,45 @@ bool elf_seg(struct elf *e, uint32_t i, struct seg *ret)
 	return true;
 }
 
-/*
- * A section header as it stands in the file; NULL: it is not there. Some are held, all of most files: they are gone through
- * again and again.
- */
-static const uint8_t *header(struct elf *e, uint32_t i)
+/* a section header as it stands in the file, if it is at hand */
+static const uint8_t *held(const struct elf *e, uint32_t i)
+{
+	return i - e->secs_first < e->secs_held ? e->secs + (size_t)(i - e->secs_first) * e->shentsize : NULL;
+}
+
+/* Reads headers, that one among them: all of most files, which are gone through again and again. */
+static void fetch(struct elf *e, uint32_t i)
 {
 	uint64_t all = (uint64_t)e->shnum * e->shentsize, at;
 	size_t n;
 
-	if (i - e->secs_first < e->secs_held)
-		return e->secs + (size_t)(i - e->secs_first) * e->shentsize;
-	if (i >= e->shnum)
-		return NULL;
 	e->secs_first = all <= IMG_TABLE ? 0 : i;
 	e->secs_held = 0;
 	at = (uint64_t)e->secs_first * e->shentsize;
-	if (at < SECTION_BYTES && e->shoff + at >= e->shoff) {
-		e->secs = img_table(e->im, e->shoff + at, all - at < IMG_TABLE ? (size_t)(all - at) : IMG_TABLE, &n);
-		e->secs_held = (uint32_t)(n < section_size(e) ? 0 : (n - section_size(e)) / e->shentsize + 1);
-	}
-	if (i - e->secs_first < e->secs_held)
-		return e->secs + (size_t)(i - e->secs_first) * e->shentsize;
-	e->secs_cut = true;
-	return NULL;
+	if (at >= SECTION_BYTES || e->shoff + at < e->shoff)
+		return;
+	e->secs = img_table(e->im, e->shoff + at, all - at < IMG_TABLE ? (size_t)(all - at) : IMG_TABLE, &n);
+	e->secs_held = (uint32_t)(n < section_size(e) ? 0 : (n - section_size(e)) / e->shentsize + 1);
+}
+
+static const uint8_t *header(struct elf *e, uint32_t i)
+{
+	const uint8_t *raw = held(e, i);
+
+	if (raw || i >= e->shnum)
+		return raw;
+	fetch(e, i);
+	raw = held(e, i);
+	e->secs_cut |= !raw;
+	return raw;
+}
+
+bool elf_secs_cut(struct elf *e)
+{
+	/* where it is the only one, nobody has asked for it */
+	if (!e->secs_held)
+		header(e, 0);
+	return e->secs_cut;
 }
 
 bool elf_sec(struct elf *e, uint32_t i, struct sec *ret)

@@ -50,6 +50,8 @@ bool elf_seg(struct elf *e, uint32_t i, struct seg *ret);
 bool elf_sec(struct elf *e, uint32_t i, struct sec *ret);
 /* the next section of this type behind *i, which becomes its index; begin with 0; false: no more */
 bool elf_next(struct elf *e, uint32_t *i, uint32_t type, struct sec *ret);
+/* is one missing in the file, of those up to the last that was asked for? */
+bool elf_secs_cut(struct elf *e);
 /* the name of a section; false if it has none that fits */
 bool elf_sec_name(struct elf *e, const struct sec *s, char *buf, size_t size);
 /* file offset of a virtual address, and how many bytes of the file follow in that segment */

@@ -119,7 +119,7 @@ static void note_sections(struct worker *w, struct obj *o, struct elf *e, const 
 		}
 		free(heap);
 	}
-	if (e->secs_cut)
+	if (elf_secs_cut(e))
 		o->broken = "cut short: the section headers lie behind the end";
 }
 

@@ -183,7 +183,7 @@ class Bench:
         out = subprocess.run(self.ours("code", lst, "-j", "1", "--json"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
         mb = json.loads(out.splitlines()[-1])["text"] / 1e6
         got = self.rounds([("code", self.ours("code", lst, "-j", "1")), ("closure", self.ours("closure", lst, "-j", "1"))],
-                     max(3, self.n // 3))
+                          max(3, self.n // 3))
         rate = mb / (median(got["code"], 1) - median(got["closure"], 1))
         self.say("code rules: %.0f MB of code a second and core (%.0f MB in %d files)" % (rate, mb, LARGEST))
         return {"rate": rate, "mb": mb, "files": LARGEST}
@@ -209,8 +209,8 @@ class Bench:
                 shutil.copy(p, top + "/usr/lib/%d" % n)
         subprocess.run(["dpkg-deb", "-Zxz", "-b", top, deb], stdout=subprocess.DEVNULL, check=True)
         got = self.rounds([("audit", self.ours("marks", self.list("deb", [deb]))),
-                      ("unpack", ["sh", "-c", 'dpkg-deb -x "$1" "$2" && find "$2" -type f -exec readelf -n {} + ; rm -rf "$2"',
-                                  "sh", deb, un])], max(3, self.n // 3))
+                           ("unpack", ["sh", "-c", 'dpkg-deb -x "$1" "$2" && find "$2" -type f -exec readelf -n {} + ; rm -rf "$2"',
+                                       "sh", deb, un])], max(3, self.n // 3))
         res = {k: median(v, 0) for k, v in got.items()}
         res["mib"] = os.path.getsize(deb) / 2 ** 20
         self.say("a package of %.0f MiB: audit %.2f s, unpacking and readelf %.2f s" % (res["mib"], res["audit"], res["unpack"]))

@@ -34,6 +34,8 @@ told("neither 32 nor 64 bits", [write("class", prog[:4] + b"\x07" + prog[5:])], 
 told("unknown byte order", [write("order", prog[:5] + b"\x07" + prog[6:])], ["order: of unknown byte order"])
 obj = read(cc("x.o", "int x(void) { return 1; }", "-c"))
 told("object cut before its sections", [write("cut.o", obj[:len(obj) - 100])], ["cut.o: cut short"])
+told("object whose only section header is behind its end", [write("cut.o", obj[:40] + struct.pack("<Q", 1 << 20) + obj[48:60] +
+     struct.pack("<HH", 1, 0) + obj[64:])], ["cut.o: cut short"])
 asm("".join('.section .s%d, "ax"\n.byte 0\n' % i for i in range(1500)), "many.o")
 told("object cut behind many of its section headers", [write("cut.o", read("many.o")[:-1000])], ["cut.o: cut short"])
 note_off = prog.index(b"GNU\0\x02\0\0\xc0") - 12
@@ -91,6 +93,9 @@ os.close(here)
 told("a path longer than the kernel takes", ["deeper"], [], status=0, also="9" * 200 + "/prog39")
 r = audit("--level", "marks", "-l", "--root", "deeper", "/")
 ok("the same in a root", r.status == 0 and "9" * 200 + "/prog39" in r.out and not r.err, r)
+must(["sh", "-c", "cd deeper && for n in %s; do mkdir -p $n && cd -P $n || exit 1; done; >beyond" % " ".join(
+    ["%d" % (n % 10) * 200 for n in range(30)] + ["x" * 200] * 15)])
+told("a path longer than the audit takes", ["deeper"], ["the path is too long"], also="9" * 200 + "/prog39")
 run(["rm", "-r", "deeper"])  # Python cannot
 if os.getuid() == 0:
     # as nobody, who may not look into everything
